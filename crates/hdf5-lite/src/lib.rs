@@ -1,1 +1,5 @@
 //! HDF5.
+/// Placeholder.
+#[derive(Debug, thiserror::Error)]
+#[error("hdf5")]
+pub struct Error;

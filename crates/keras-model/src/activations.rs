@@ -1,0 +1,126 @@
+//! Activation functions by name. Source: `keras/src/activations/__init__.py`, Keras 3.15.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value, json};
+
+macro_rules! activations {
+    ($($variant:ident $name:literal),* $(,)?) => {
+        /// A function that a layer applies to its result.
+        #[derive(Clone, Debug, Default, PartialEq)]
+        #[allow(missing_docs, reason = "the names are Keras's")]
+        pub enum Activation {
+            $($variant,)*
+            /// The identity: no activation.
+            #[default]
+            Linear,
+            /// `clip(0.2 x + 0.5, 0, 1)`: what `hard_sigmoid` was before Keras 3.
+            HardSigmoidKeras2,
+            /// A layer in the place of a function (`ReLU(max_value=6)`, `PReLU()`...).
+            Layer(Box<crate::Layer>),
+            /// A function that this crate does not know: its name and config.
+            Custom(String, Value),
+        }
+
+        /// Every activation name of Keras 3.
+        pub const NAMES: &[&str] = &["linear", $($name),*];
+
+        impl Activation {
+            /// The function of that name in Keras 3.
+            pub fn from_name(name: &str) -> Self {
+                match name {
+                    $($name => Self::$variant,)*
+                    "linear" => Self::Linear,
+                    "swish" => Self::Silu,
+                    "hard_swish" => Self::HardSilu,
+                    HARD_SIGMOID_KERAS2 => Self::HardSigmoidKeras2,
+                    _ => Self::Custom(name.to_owned(), Value::Null),
+                }
+            }
+
+            /// Its name.
+            pub fn name(&self) -> &str {
+                match self {
+                    $(Self::$variant => $name,)*
+                    Self::Linear => "linear",
+                    Self::HardSigmoidKeras2 => HARD_SIGMOID_KERAS2,
+                    Self::Layer(layer) => &layer.base.class,
+                    Self::Custom(name, _) => name,
+                }
+            }
+        }
+    };
+}
+
+/// Name of the older `hard_sigmoid` behind the normalisation, which tells the two apart.
+pub(crate) const HARD_SIGMOID_KERAS2: &str = "hard_sigmoid_keras2";
+
+activations! {
+    Celu "celu",
+    Elu "elu",
+    Exponential "exponential",
+    Gelu "gelu",
+    Glu "glu",
+    HardShrink "hard_shrink",
+    HardSigmoid "hard_sigmoid",
+    HardSilu "hard_silu",
+    HardTanh "hard_tanh",
+    LeakyRelu "leaky_relu",
+    LogSigmoid "log_sigmoid",
+    LogSoftmax "log_softmax",
+    Mish "mish",
+    Relu "relu",
+    Relu6 "relu6",
+    Selu "selu",
+    Sigmoid "sigmoid",
+    Silu "silu",
+    SoftShrink "soft_shrink",
+    Softmax "softmax",
+    Softplus "softplus",
+    Softsign "softsign",
+    SparsePlus "sparse_plus",
+    SparseSigmoid "sparse_sigmoid",
+    Sparsemax "sparsemax",
+    Squareplus "squareplus",
+    Tanh "tanh",
+    TanhShrink "tanh_shrink",
+    Threshold "threshold",
+}
+
+impl<'de> Deserialize<'de> for Activation {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let empty = Map::new();
+        let object = value.as_object().unwrap_or(&empty);
+        match (&value, object.get("class_name").and_then(Value::as_str)) {
+            (Value::Null, _) => Ok(Self::Linear),
+            (Value::String(name), _) => Ok(Self::from_name(name)),
+            // A function object: `{"class_name": "function", "config": "my_function"}`.
+            (_, Some("function")) => {
+                let name = object.get("config").and_then(Value::as_str).unwrap_or_default();
+                Ok(Self::from_name(name))
+            }
+            (_, Some(class)) if crate::layers::CLASSES.contains(&class) => {
+                let layer = crate::Layer::from_config(&value).map_err(serde::de::Error::custom)?;
+                Ok(Self::Layer(Box::new(layer)))
+            }
+            (_, Some(class)) => {
+                let name = object.get("registered_name").and_then(Value::as_str).unwrap_or(class);
+                let config = object.get("config").cloned().unwrap_or_default();
+                Ok(Self::Custom(name.to_owned(), config))
+            }
+            (_, None) => Err(serde::de::Error::custom(format!("no activation: {value}"))),
+        }
+    }
+}
+
+impl Serialize for Activation {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Layer(layer) => layer.serialize(serializer),
+            Self::Custom(name, config) if !config.is_null() => {
+                json!({"class_name": name, "config": config}).serialize(serializer)
+            }
+            _ => serializer.serialize_str(self.name()),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! JSON as Python writes it: with `NaN` and `Infinity`.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::{Error, Result};
+
+/// Parses a JSON document of Keras. Bare `NaN`, `Infinity` and `-Infinity`, which Python's
+/// `json.dumps` writes and JSON does not know, become strings; [`Float`] reads them back.
+pub(crate) fn parse(text: &str, document: &str) -> Result<Value> {
+    serde_json::from_str(&quote_non_finite(text))
+        .map_err(|source| Error::Json { document: document.to_owned(), source })
+}
+
+/// The text with bare non-finite numbers put in quotes; borrowed if there are none.
+fn quote_non_finite(text: &str) -> Cow<'_, str> {
+    if !text.contains("NaN") && !text.contains("Infinity") {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    // Outside strings up to the next quote, then the string as it is.
+    while let Some(quote) = rest.find('"') {
+        let (outside, string) = rest.split_at(quote);
+        out.push_str(&quote_bare(outside));
+        let end = end_of_string(string);
+        let (string, after) = string.split_at(end);
+        out.push_str(string);
+        rest = after;
+    }
+    out.push_str(&quote_bare(rest));
+    Cow::Owned(out)
+}
+
+fn quote_bare(text: &str) -> String {
+    // `-Infinity` becomes `-"Infinity"` in the first step and is mended in the last.
+    text.replace("NaN", "\"NaN\"")
+        .replace("Infinity", "\"Infinity\"")
+        .replace("-\"Infinity\"", "\"-Infinity\"")
+}
+
+/// Bytes of the string literal at the start of `text`, both quotes included.
+fn end_of_string(text: &str) -> usize {
+    let mut escaped = false;
+    for (i, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return i.saturating_add(1),
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// A number of a config, which may be NaN or infinite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
+pub struct Float(pub f64);
+
+impl From<f64> for Float {
+    fn from(value: f64) -> Self {
+        Self(value)
+    }
+}
+
+impl fmt::Display for Float {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Float {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let number = match &value {
+            Value::Number(n) => n.as_f64(),
+            // A one-element array is what a NumPy scalar becomes.
+            Value::Array(items) if items.len() == 1 => items.first().and_then(Value::as_f64),
+            Value::String(s) => match s.as_str() {
+                "NaN" => Some(f64::NAN),
+                "Infinity" => Some(f64::INFINITY),
+                "-Infinity" => Some(f64::NEG_INFINITY),
+                _ => None,
+            },
+            Value::Bool(b) => Some(f64::from(u8::from(*b))),
+            _ => None,
+        };
+        number
+            .map(Self)
+            .ok_or_else(|| serde::de::Error::custom(format!("expected a number, found {value}")))
+    }
+}
+
+impl Serialize for Float {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            x if x.is_nan() => serializer.serialize_str("NaN"),
+            x if x == f64::INFINITY => serializer.serialize_str("Infinity"),
+            x if x == f64::NEG_INFINITY => serializer.serialize_str("-Infinity"),
+            x => serializer.serialize_f64(x),
+        }
+    }
+}
+
+#[test]
+fn python_numbers() {
+    let value =
+        parse(r#"{"a": [NaN, -Infinity, Infinity], "b NaN \" Infinity": 1}"#, "test").unwrap();
+    let floats: Vec<Float> = serde_json::from_value(value["a"].clone()).unwrap();
+    assert!(floats[0].0.is_nan());
+    assert_eq!(floats[1..], [Float(f64::NEG_INFINITY), Float(f64::INFINITY)]);
+    assert_eq!(value["b NaN \" Infinity"], 1);
+    assert_eq!(serde_json::to_value(Float(f64::NAN)).unwrap(), "NaN");
+}

@@ -1,0 +1,69 @@
+//! `Bidirectional`. Source: `keras/src/layers/rnn/bidirectional.py`, Keras 3.15.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Layer, LayerConfig};
+use crate::variables::{Sublayer, Variables};
+use crate::{Call, KerasTensor, Result};
+
+/// Runs a recurrent layer over the sequence in both directions and merges the results.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Bidirectional {
+    /// The layer that reads forward.
+    pub layer: Layer,
+    /// The layer that reads backward; a copy of `layer` by default.
+    #[serde(default)]
+    pub backward_layer: Option<Layer>,
+    /// How the two results are joined; `null` gives both.
+    #[serde(default)]
+    pub merge_mode: Option<String>,
+}
+
+impl Bidirectional {
+    /// The backward layer as Keras makes it from the forward one when none is given.
+    fn backward(&self) -> Layer {
+        self.backward_layer.clone().unwrap_or_else(|| {
+            let mut layer = self.layer.clone();
+            let name = &self.layer.base.name;
+            layer.base.name = format!("backward_{}", name.strip_prefix("forward_").unwrap_or(name));
+            layer
+        })
+    }
+}
+
+impl LayerConfig for Bidirectional {
+    /// The forward layer's output, twice as wide on the last axis for `concat`, twice without a mode;
+    /// then the states of both.
+    fn output(&self, call: &Call<'_>) -> Result<Vec<KerasTensor>> {
+        let forward = self.layer.output(call.inputs)?;
+        let Some((y, states)) = forward.split_first() else {
+            return Err(call.error("the wrapped layer has no output"));
+        };
+        let mut out = match self.merge_mode.as_deref() {
+            None => vec![y.clone(), y.clone()],
+            Some("concat") => {
+                let width = y.shape.dim(-1).flatten().and_then(|n| n.checked_mul(2));
+                vec![KerasTensor::new(y.shape.with_last(width), y.dtype)]
+            }
+            Some("sum" | "ave" | "mul") => vec![y.clone()],
+            Some(mode) => return Err(call.error(format!("unknown merge_mode {mode:?}"))),
+        };
+        out.extend(states.iter().chain(states).cloned());
+        Ok(out)
+    }
+
+    /// The forward layer's, then the backward layer's.
+    fn variables(&self, call: &Call<'_>) -> Result<Variables> {
+        let backward = self.backward();
+        let sublayers = vec![
+            Sublayer::new("forward_layer", &self.layer, self.layer.variables(call.inputs)?),
+            Sublayer::new("backward_layer", &backward, backward.variables(call.inputs)?),
+        ];
+        Ok(Variables { sublayers, ..Variables::none() })
+    }
+
+    fn sublayers(&self) -> Vec<(&'static str, &Layer)> {
+        let backward = self.backward_layer.as_ref().map(|l| ("backward_layer", l));
+        std::iter::once(("layer", &self.layer)).chain(backward).collect()
+    }
+}

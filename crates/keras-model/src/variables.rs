@@ -1,0 +1,89 @@
+//! The variables that a layer owns, before any file is looked at.
+
+use serde::Serialize;
+
+use crate::DType;
+
+/// One variable: what `add_weight` creates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct VariableSpec {
+    /// Keras 3's name: `kernel`.
+    pub name: String,
+    /// Lengths of the axes.
+    pub shape: Vec<usize>,
+    /// Element type.
+    pub dtype: DType,
+    /// Whether it was created as trainable; the layer's own flag comes on top.
+    pub trainable: bool,
+}
+
+impl VariableSpec {
+    /// A trainable variable.
+    pub fn new(name: impl Into<String>, shape: impl Into<Vec<usize>>, dtype: DType) -> Self {
+        Self { name: name.into(), shape: shape.into(), dtype, trainable: true }
+    }
+
+    /// A variable that training does not touch by gradient: a moving mean, a scale.
+    pub fn non_trainable(
+        name: impl Into<String>,
+        shape: impl Into<Vec<usize>>,
+        dtype: DType,
+    ) -> Self {
+        Self { trainable: false, ..Self::new(name, shape, dtype) }
+    }
+}
+
+/// Everything that a layer owns, in the order in which Keras tracks it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Variables {
+    /// The layer's own variables, in the order of `layer.weights`: those created trainable first.
+    pub own: Vec<VariableSpec>,
+    /// The layers it holds, in the order in which they were set as attributes.
+    pub sublayers: Vec<Sublayer>,
+    /// Where a layer overrides `save_own_variables`: the names behind `vars/0`, `vars/1`... in
+    /// Keras 3's weights files. A name with a slash repeats a sublayer's variable. A variable
+    /// that is not listed is not in such files and starts as zeros.
+    pub saved: Option<Vec<String>>,
+}
+
+/// A layer held by another one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Sublayer {
+    /// Where Keras 3's weights files store it below its owner: `cell`, `cell/cells/lstm_cell`.
+    pub path: String,
+    /// Its name, which stands in the paths of its variables.
+    pub name: String,
+    /// Its own trainable flag.
+    pub trainable: bool,
+    /// What it owns.
+    pub variables: Variables,
+}
+
+impl Variables {
+    /// A layer without variables.
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// Variables and no sublayers.
+    pub fn of(own: Vec<VariableSpec>) -> Self {
+        Self { own, ..Self::default() }
+    }
+
+    /// Whether there is no variable here or below.
+    pub fn is_empty(&self) -> bool {
+        self.own.is_empty() && self.sublayers.iter().all(|s| s.variables.is_empty())
+    }
+}
+
+impl Sublayer {
+    /// The sublayer `layer`, stored under `path`, owning `variables`.
+    pub fn new(path: impl Into<String>, layer: &crate::Layer, variables: Variables) -> Self {
+        Self {
+            path: path.into(),
+            name: layer.base.name.clone(),
+            trainable: layer.base.trainable,
+            variables,
+        }
+    }
+}

@@ -6,6 +6,7 @@ mod dtype;
 mod error;
 mod json;
 mod shape;
+pub mod source;
 
 pub mod activations;
 pub mod layers;

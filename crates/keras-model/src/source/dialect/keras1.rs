@@ -1,0 +1,191 @@
+//! Keras 1's class names and keys. Source: `keras/legacy/interfaces.py` of Keras 2.3.1 for the
+//! pairs, `keras/layers/*.py` of Keras 1.2.2 for what a key means.
+
+use serde_json::{Map, Value, json};
+
+use super::{Dialect, rename};
+use crate::{Error, Result};
+
+/// Keras 3's name of a Keras 1 class.
+pub(super) fn class(class: &str) -> &str {
+    match class {
+        "Convolution1D" | "AtrousConvolution1D" => "Conv1D",
+        "Convolution2D" | "AtrousConvolution2D" => "Conv2D",
+        "Convolution3D" => "Conv3D",
+        "Deconvolution2D" => "Conv2DTranspose",
+        "SeparableConvolution2D" => "SeparableConv2D",
+        other => other,
+    }
+}
+
+/// Old key, new key: those that mean the same in every class.
+const KEYS: &[(&str, &str)] = &[
+    ("nb_filter", "filters"),
+    ("subsample", "strides"),
+    ("subsample_length", "strides"),
+    ("stride", "strides"),
+    ("border_mode", "padding"),
+    ("dim_ordering", "data_format"),
+    ("atrous_rate", "dilation_rate"),
+    ("filter_length", "kernel_size"),
+    ("pool_length", "pool_size"),
+    ("p", "rate"),
+    ("sigma", "stddev"),
+    ("bias", "use_bias"),
+    ("inner_activation", "recurrent_activation"),
+    ("inner_init", "recurrent_initializer"),
+    ("gamma_init", "gamma_initializer"),
+    ("beta_init", "beta_initializer"),
+    ("W_constraint", "kernel_constraint"),
+    ("U_constraint", "recurrent_constraint"),
+    ("b_constraint", "bias_constraint"),
+    ("U_regularizer", "recurrent_regularizer"),
+    ("b_regularizer", "bias_regularizer"),
+    ("dropout_W", "dropout"),
+    ("dropout_U", "recurrent_dropout"),
+];
+
+/// Rewrites the keys of one layer; `class` is Keras 3's name already.
+pub(super) fn config(class: &str, config: &mut Map<String, Value>, dialect: &mut Dialect) {
+    let before = config.len();
+    let mut renamed = KEYS.iter().filter(|(old, new)| rename(config, old, new)).count();
+    let weight = match class {
+        "Embedding" => "embeddings",
+        "PReLU" => "alpha",
+        _ => "kernel",
+    };
+    renamed += usize::from(rename(config, "init", &format!("{weight}_initializer")));
+    renamed += usize::from(rename(config, "W_regularizer", &format!("{weight}_regularizer")));
+    if class != "Embedding" {
+        renamed += usize::from(rename(config, "output_dim", "units"));
+    }
+    kernel_size(config);
+    match class {
+        "UpSampling1D" => renamed += usize::from(rename(config, "length", "size")),
+        "Conv2DTranspose" => {
+            // A fixed output shape, batch included: Keras 2 derives it from strides and padding.
+            config.remove("output_shape");
+        }
+        // The old flag meant one gamma (without beta) for both.
+        "LSTM" | "GRU" | "SimpleRNN" => {
+            config.remove("consume_less");
+        }
+        _ => {}
+    }
+    if config.get("data_format").and_then(Value::as_str) == Some("default") {
+        config.remove("data_format");
+    }
+    for (old, new) in [("th", "channels_first"), ("tf", "channels_last")] {
+        if config.get("data_format").and_then(Value::as_str) == Some(old) {
+            config.insert("data_format".into(), new.into());
+        }
+    }
+    if renamed > 0 || config.len() != before {
+        dialect.note("Keras 1 class names and keys became Keras 3's");
+    }
+}
+
+/// `nb_row, nb_col` and `kernel_dim1..3` become `kernel_size`.
+fn kernel_size(config: &mut Map<String, Value>) {
+    for names in [&["nb_row", "nb_col"][..], &["kernel_dim1", "kernel_dim2", "kernel_dim3"]] {
+        let sizes: Vec<Value> = names.iter().filter_map(|n| config.remove(*n)).collect();
+        if sizes.len() == names.len() {
+            config.insert("kernel_size".into(), Value::Array(sizes));
+        }
+    }
+}
+
+/// A Sequential that starts with `Merge` of whole branches, as a Functional graph: the branches'
+/// layers, the merge over their ends, the rest in a row.
+pub(super) fn merge_to_functional(sequential: &Map<String, Value>) -> Result<Map<String, Value>> {
+    let wrong = || Error::config("Sequential", "a Merge as first layer must hold its branches");
+    let config = sequential.get("config").ok_or_else(wrong)?;
+    let all = config.get("layers").and_then(Value::as_array).ok_or_else(wrong)?;
+    let (merge, rest) = all.split_first().ok_or_else(wrong)?;
+    let mut graph = Chain::default();
+    let mut ends = Vec::new();
+    branch_ends(merge, &mut graph, &mut ends)?;
+    let mut merge = merge.clone();
+    if let Some(config) = merge.get_mut("config").and_then(Value::as_object_mut) {
+        config.remove("layers");
+    }
+    let mut end = graph.push(&merge, ends)?;
+    for layer in rest {
+        end = graph.push(layer, vec![end])?;
+    }
+    let name = config.get("name").cloned().unwrap_or_else(|| "sequential".into());
+    let inputs: Vec<Value> = graph.inputs.iter().map(|n| json!([n, 0, 0])).collect();
+    let functional = json!({
+        "class_name": "Functional",
+        "config": {
+            "name": name, "layers": graph.layers,
+            "input_layers": inputs, "output_layers": [[end, 0, 0]],
+        },
+    });
+    functional.as_object().cloned().ok_or_else(wrong)
+}
+
+/// Adds the layers of each branch of a `Merge` to the graph and the name of its last one to `ends`.
+fn branch_ends(merge: &Value, graph: &mut Chain, ends: &mut Vec<String>) -> Result<()> {
+    let wrong = || Error::config("Merge", "its branches must be Sequential models");
+    let branches = merge.get("config").and_then(|c| c.get("layers")).and_then(Value::as_array);
+    for branch in branches.ok_or_else(wrong)? {
+        let config = branch.get("config").ok_or_else(wrong)?;
+        let layers = config.as_array().or_else(|| config.get("layers").and_then(Value::as_array));
+        let Some((first, rest)) = layers.and_then(|l| l.split_first()) else { return Err(wrong()) };
+        let mut end = if first.get("class_name").and_then(Value::as_str) == Some("Merge") {
+            let mut inner = Vec::new();
+            branch_ends(first, graph, &mut inner)?;
+            let mut merge = first.clone();
+            if let Some(config) = merge.get_mut("config").and_then(Value::as_object_mut) {
+                config.remove("layers");
+            }
+            graph.push(&merge, inner)?
+        } else {
+            let shape = first.get("config").and_then(|c| c.get("batch_input_shape"));
+            let shape = shape.cloned().ok_or_else(wrong)?;
+            let input = graph.input(&shape);
+            graph.push(first, vec![input])?
+        };
+        for layer in rest {
+            end = graph.push(layer, vec![end])?;
+        }
+        ends.push(end);
+    }
+    Ok(())
+}
+
+/// A graph under construction, in Keras 1's spelling.
+#[derive(Default)]
+struct Chain {
+    layers: Vec<Value>,
+    inputs: Vec<String>,
+}
+
+impl Chain {
+    fn input(&mut self, shape: &Value) -> String {
+        let name = format!("merge_input_{}", self.inputs.len().saturating_add(1));
+        self.layers.push(json!({
+            "class_name": "InputLayer", "name": name, "inbound_nodes": [],
+            "config": {"name": name, "batch_input_shape": shape},
+        }));
+        self.inputs.push(name.clone());
+        name
+    }
+
+    fn push(&mut self, layer: &Value, from: Vec<String>) -> Result<String> {
+        let name = layer.get("config").and_then(|c| c.get("name")).and_then(Value::as_str);
+        let name = name.ok_or_else(|| Error::config("Merge", "a layer has no name"))?.to_owned();
+        let mut layer = layer.clone();
+        if let Some(map) = layer.as_object_mut() {
+            let from: Vec<Value> = from.iter().map(|n| json!([n, 0, 0])).collect();
+            map.insert("name".into(), name.clone().into());
+            map.insert("inbound_nodes".into(), json!([from]));
+            if let Some(config) = map.get_mut("config").and_then(Value::as_object_mut) {
+                config.remove("batch_input_shape");
+            }
+        }
+        self.layers.push(layer);
+        Ok(name)
+    }
+}

@@ -60,6 +60,14 @@ pub enum Error {
         /// What does not fit.
         reason: String,
     },
+    /// The output of this layer depends on values, or on code that is not known.
+    #[error("layer {layer} ({class}): the shape of its output is not known")]
+    NoShape {
+        /// Name of the layer.
+        layer: String,
+        /// Its class.
+        class: String,
+    },
     /// Classes and functions that neither this crate nor `custom_objects` knows: all of them.
     #[error("unknown objects: {}; map each with custom_objects", list(.0))]
     UnknownObjects(Vec<UnknownObject>),

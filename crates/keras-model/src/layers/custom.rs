@@ -27,6 +27,9 @@ impl Custom {
 
 impl LayerConfig for Custom {
     fn output(&self, call: &Call<'_>) -> Result<Vec<KerasTensor>> {
-        Err(call.error("the class is not known; map it with custom_objects"))
+        Err(crate::Error::NoShape {
+            layer: call.base.name.clone(),
+            class: self.registered_name.clone(),
+        })
     }
 }

@@ -6,8 +6,9 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::ops::Operation;
 use crate::variables::Variables;
-use crate::{Call, DTypePolicy, Error, Inputs, KerasTensor, Result};
+use crate::{Call, DTypePolicy, Error, Inputs, KerasTensor, Model, Result};
 
 /// What every layer config has: Keras's `Layer.get_config`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -69,6 +70,10 @@ macro_rules! layers {
         #[allow(missing_docs, reason = "each variant is documented at its type")]
         pub enum Kind {
             $($variant(Box<$config>),)*
+            /// A model called as a layer.
+            Model(Box<crate::Model>),
+            /// An operation of `keras.ops` as a node of a graph.
+            Operation(Box<crate::ops::Operation>),
             /// A class that this crate does not know.
             Custom(Box<custom::Custom>),
         }
@@ -88,6 +93,8 @@ macro_rules! layers {
             pub fn config(&self) -> &dyn LayerConfig {
                 match self {
                     $(Self::$variant(config) => config.as_ref(),)*
+                    Self::Model(config) => config.as_ref(),
+                    Self::Operation(config) => config.as_ref(),
                     Self::Custom(config) => config.as_ref(),
                 }
             }
@@ -95,6 +102,8 @@ macro_rules! layers {
             fn serialize_config<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 match self {
                     $(Self::$variant(config) => config.serialize(serializer),)*
+                    Self::Model(config) => config.serialize(serializer),
+                    Self::Operation(config) => config.serialize(serializer),
                     Self::Custom(config) => config.serialize(serializer),
                 }
             }
@@ -161,9 +170,16 @@ impl Layer {
             trainable: common.trainable,
             dtype: common.dtype,
         };
-        let kind = match Kind::parse(class, config).map_err(wrong)? {
-            Some(kind) => kind,
-            None => Kind::Custom(Box::new(custom::Custom::new(object))),
+        let kind = if Operation::is_one(object, class) {
+            let (operation, config) = (class.to_owned(), config.clone());
+            Kind::Operation(Box::new(Operation { operation, config }))
+        } else if matches!(class, "Functional" | "Sequential") {
+            Kind::Model(Box::new(Model::from_config(object)?))
+        } else {
+            match Kind::parse(class, config).map_err(wrong)? {
+                Some(kind) => kind,
+                None => Kind::Custom(Box::new(custom::Custom::new(object))),
+            }
         };
         Ok(Self { base, kind })
     }

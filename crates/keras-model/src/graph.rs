@@ -1,0 +1,302 @@
+//! The calls of a model's layers and the tensors between them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::{Arg, DType, Error, Inputs, KerasTensor, Kind, Layer, Result, Shape};
+
+/// An output of a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct TensorRef {
+    /// Index into [`Graph::nodes`].
+    pub node: usize,
+    /// Which of its outputs.
+    pub index: usize,
+}
+
+/// One call of one layer.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Node {
+    /// Index into the model's layers.
+    pub layer: usize,
+    /// What it is called with.
+    pub inputs: Inputs<TensorRef>,
+    /// What the file says of its outputs, by their index (Keras 3 writes it where they are used).
+    pub declared: BTreeMap<usize, KerasTensor>,
+}
+
+/// All calls, each after those it depends on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Graph {
+    /// The calls.
+    pub nodes: Vec<Node>,
+    /// The tensors that enter, nested as the caller gives them.
+    pub inputs: Vec<TensorRef>,
+    /// The tensors that leave, nested as the model gives them.
+    pub outputs: Vec<Arg<TensorRef>>,
+}
+
+/// The tensors of one call of a whole model.
+#[derive(Clone, Debug, Default)]
+pub struct Inferred {
+    /// Outputs of each node; `None` where they are not known.
+    pub tensors: Vec<Option<Vec<KerasTensor>>>,
+    first_calls: HashMap<usize, Inputs>,
+    /// Why a node's outputs are not known: layers that do not fit, in order.
+    pub failures: Vec<(usize, String)>,
+}
+
+impl Inferred {
+    /// What the layer was first called with, if that is known.
+    pub fn first_call(&self, layer: usize) -> Option<&Inputs> {
+        self.first_calls.get(&layer)
+    }
+
+    /// The tensor behind a reference, if known.
+    pub fn tensor(&self, reference: TensorRef) -> Option<&KerasTensor> {
+        self.tensors.get(reference.node)?.as_ref()?.get(reference.index)
+    }
+
+    /// The outputs of the model, flattened, if all are known.
+    pub fn outputs(&self, graph: &Graph) -> Option<Vec<KerasTensor>> {
+        let mut flat = Vec::new();
+        graph.outputs.iter().for_each(|a| a.tensors(&mut flat));
+        flat.into_iter().map(|t| self.tensor(*t).cloned()).collect()
+    }
+}
+
+type Key = (String, u64);
+
+impl Graph {
+    /// Layers one after the other.
+    pub fn row(layers: &[Layer]) -> Self {
+        let mut nodes: Vec<Node> = Vec::with_capacity(layers.len());
+        for layer in 0..layers.len() {
+            let inputs = match nodes.len().checked_sub(1) {
+                Some(node) => Inputs::one(TensorRef { node, index: 0 }),
+                None => Inputs::default(),
+            };
+            nodes.push(Node { layer, inputs, declared: BTreeMap::new() });
+        }
+        let end = nodes.len().checked_sub(1).map(|node| Arg::Tensor(TensorRef { node, index: 0 }));
+        let inputs = if nodes.is_empty() { vec![] } else { vec![TensorRef { node: 0, index: 0 }] };
+        Self { nodes, inputs, outputs: end.into_iter().collect() }
+    }
+
+    /// From the nodes of a functional config in Keras 3's form.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for a reference to nothing or a cycle.
+    pub(crate) fn from_config(config: &Value, objects: &[Value], layers: &[Layer]) -> Result<Self> {
+        let mut calls: Vec<(usize, Key, Inputs<Key2>)> = Vec::new();
+        for (i, (object, layer)) in objects.iter().zip(layers).enumerate() {
+            let name = &layer.base.name;
+            let nodes = object.get("inbound_nodes").and_then(Value::as_array);
+            let nodes = nodes.map(Vec::as_slice).unwrap_or_default();
+            if nodes.is_empty() {
+                calls.push((i, (name.clone(), 0), Inputs::default()));
+            }
+            for (n, node) in nodes.iter().enumerate() {
+                calls.push((i, (name.clone(), n as u64), inputs(node, name)?));
+            }
+        }
+        let order = sort(&calls)?;
+        let position: HashMap<&Key, usize> =
+            order.iter().enumerate().filter_map(|(at, c)| Some((&calls.get(*c)?.1, at))).collect();
+        let find = |key: &Key, index: u64| {
+            let node = position.get(key).copied();
+            let node = node.ok_or_else(|| {
+                Error::config(&key.0, format!("call {} is referred to but not there", key.1))
+            })?;
+            Ok(TensorRef { node, index: usize::try_from(index).unwrap_or(usize::MAX) })
+        };
+        let mut declared: HashMap<TensorRef, KerasTensor> = HashMap::new();
+        let mut nodes = Vec::with_capacity(calls.len());
+        for at in &order {
+            let Some((layer, _, inputs)) = calls.get(*at) else { continue };
+            let inputs = inputs.map(&mut |(key, index, tensor): &Key2| {
+                let reference = find(key, *index)?;
+                if let Some(tensor) = tensor {
+                    declared.insert(reference, tensor.clone());
+                }
+                Ok::<_, Error>(reference)
+            })?;
+            nodes.push(Node { layer: *layer, inputs, declared: BTreeMap::new() });
+        }
+        for (reference, tensor) in declared {
+            if let Some(node) = nodes.get_mut(reference.node) {
+                node.declared.insert(reference.index, tensor);
+            }
+        }
+        let end = |key: &str| -> Result<Vec<Arg<TensorRef>>> {
+            let value = config.get(key).unwrap_or(&Value::Null);
+            let arg = ends(value).map(&mut |(key, index)| find(key, *index))?;
+            Ok(match arg {
+                Arg::List(items) => items,
+                Arg::Value(_) => Vec::new(),
+                other => vec![other],
+            })
+        };
+        let mut flat = Vec::new();
+        let input_args = end("input_layers")?;
+        input_args.iter().for_each(|a| a.tensors(&mut flat));
+        let inputs = flat.into_iter().copied().collect();
+        Ok(Self { nodes, inputs, outputs: end("output_layers")? })
+    }
+
+    /// The shapes of every tensor. Without `inputs` the model's input layers say theirs.
+    pub fn infer(&self, layers: &[Layer], inputs: Option<&Inputs>) -> Result<Inferred> {
+        let mut out = Inferred::default();
+        let given: Vec<&KerasTensor> = inputs.map(Inputs::tensors).unwrap_or_default();
+        for (at, node) in self.nodes.iter().enumerate() {
+            let Some(layer) = layers.get(node.layer) else { continue };
+            let fed = self.inputs.iter().position(|i| i.node == at).and_then(|i| given.get(i));
+            if let Some(tensor) = fed
+                && matches!(layer.kind, Kind::InputLayer(_))
+            {
+                out.tensors.push(Some(vec![(*tensor).clone()]));
+                continue;
+            }
+            let mut call = node.inputs.map(&mut |t| out.tensor(*t).cloned().ok_or(()));
+            // A Sequential without an input layer: its first layer takes what the model is given.
+            if node.inputs == Inputs::default()
+                && !matches!(layer.kind, Kind::InputLayer(_))
+                && let Some(inputs) = inputs
+            {
+                call = Ok(inputs.clone());
+            }
+            let Ok(call) = call else {
+                out.tensors.push(declared(node));
+                continue;
+            };
+            match layer.output(&call) {
+                Ok(tensors) => out.tensors.push(Some(tensors)),
+                Err(error) => {
+                    if !matches!(error, Error::NoShape { .. }) {
+                        out.failures.push((node.layer, error.to_string()));
+                    }
+                    out.tensors.push(declared(node));
+                }
+            }
+            out.first_calls.entry(node.layer).or_insert(call);
+        }
+        Ok(out)
+    }
+}
+
+/// What the file itself says of a node's outputs, if it says all up to the last that is used.
+fn declared(node: &Node) -> Option<Vec<KerasTensor>> {
+    let all: Vec<KerasTensor> = node.declared.values().cloned().collect();
+    let complete = node.declared.keys().copied().eq(0..all.len());
+    (complete && !all.is_empty()).then_some(all)
+}
+
+/// A reference as it stands in the file: layer and call, output, and what the file says of it.
+type Key2 = (Key, u64, Option<KerasTensor>);
+
+fn inputs(node: &Value, layer: &str) -> Result<Inputs<Key2>> {
+    let wrong =
+        || Error::config(format!("{layer}/inbound_nodes"), "a call without args and kwargs");
+    let args = node.get("args").and_then(Value::as_array).ok_or_else(wrong)?;
+    let kwargs = node.get("kwargs").and_then(Value::as_object);
+    Ok(Inputs {
+        args: args.iter().map(arg).collect(),
+        kwargs: kwargs.into_iter().flatten().map(|(k, v)| (k.clone(), arg(v))).collect(),
+    })
+}
+
+fn arg(value: &Value) -> Arg<Key2> {
+    let config = || value.get("config");
+    let part = |key| Box::new(arg(config().and_then(|c| c.get(key)).unwrap_or(&Value::Null)));
+    match (value, value.get("class_name").and_then(Value::as_str)) {
+        (_, Some("__keras_tensor__")) => match config().and_then(|c| c.get("keras_history")) {
+            Some(Value::Array(h)) => match h.as_slice() {
+                [Value::String(name), node, index, ..] => {
+                    let number = |v: &Value| v.as_u64().unwrap_or(u64::MAX);
+                    Arg::Tensor(((name.clone(), number(node)), number(index), tensor(config())))
+                }
+                _ => Arg::Value(value.clone()),
+            },
+            _ => Arg::Value(value.clone()),
+        },
+        (_, Some("__slice__")) => Arg::Slice([part("start"), part("stop"), part("step")]),
+        (_, Some("__ellipsis__")) => Arg::Ellipsis,
+        (_, Some("__numpy__" | "__tensor__")) => {
+            let get = |key| config().and_then(|c| c.get(key));
+            let dtype = get("dtype").and_then(Value::as_str).and_then(DType::from_name);
+            Arg::Array {
+                value: get("value").cloned().unwrap_or_default(),
+                dtype: dtype.unwrap_or(DType::Float32),
+            }
+        }
+        (Value::Array(items), _) => Arg::List(items.iter().map(arg).collect()),
+        (Value::Object(map), None) => {
+            Arg::Dict(map.iter().map(|(k, v)| (k.clone(), arg(v))).collect())
+        }
+        _ => Arg::Value(value.clone()),
+    }
+}
+
+fn tensor(config: Option<&Value>) -> Option<KerasTensor> {
+    let shape = serde_json::from_value::<Shape>(config?.get("shape")?.clone()).ok()?;
+    let dtype = config?.get("dtype").and_then(Value::as_str).and_then(DType::from_name)?;
+    Some(KerasTensor { shape, dtype })
+}
+
+/// The structure of `input_layers` or `output_layers`.
+fn ends(value: &Value) -> Arg<(Key, u64)> {
+    match value {
+        Value::Array(items) => match items.as_slice() {
+            [Value::String(name), node, index] if node.is_u64() && index.is_u64() => {
+                let number = |v: &Value| v.as_u64().unwrap_or(u64::MAX);
+                Arg::Tensor(((name.clone(), number(node)), number(index)))
+            }
+            items => Arg::List(items.iter().map(ends).collect()),
+        },
+        Value::Object(map) => Arg::Dict(map.iter().map(|(k, v)| (k.clone(), ends(v))).collect()),
+        other => Arg::Value(other.clone()),
+    }
+}
+
+/// The calls in an order where each comes after those it depends on; the file's order otherwise.
+fn sort(calls: &[(usize, Key, Inputs<Key2>)]) -> Result<Vec<usize>> {
+    let by_key: HashMap<&Key, usize> = calls.iter().enumerate().map(|(i, c)| (&c.1, i)).collect();
+    let mut waiting: Vec<usize> = Vec::with_capacity(calls.len());
+    let mut users: Vec<Vec<usize>> = vec![Vec::new(); calls.len()];
+    for (i, (_, _, inputs)) in calls.iter().enumerate() {
+        let mut count = 0_usize;
+        for (key, ..) in inputs.dependencies() {
+            let from = by_key.get(key).copied();
+            let from = from.ok_or_else(|| {
+                Error::config(&key.0, format!("call {} is referred to but not there", key.1))
+            })?;
+            if let Some(list) = users.get_mut(from) {
+                list.push(i);
+            }
+            count = count.saturating_add(1);
+        }
+        waiting.push(count);
+    }
+    let mut ready: std::collections::BTreeSet<usize> =
+        waiting.iter().enumerate().filter(|(_, n)| **n == 0).map(|(i, _)| i).collect();
+    let mut order = Vec::with_capacity(calls.len());
+    while let Some(next) = ready.pop_first() {
+        order.push(next);
+        for user in users.get(next).into_iter().flatten() {
+            if let Some(n) = waiting.get_mut(*user) {
+                *n = n.saturating_sub(1);
+                if *n == 0 {
+                    ready.insert(*user);
+                }
+            }
+        }
+    }
+    if order.len() < calls.len() {
+        let stuck = waiting.iter().position(|n| *n > 0).and_then(|i| calls.get(i));
+        let name = stuck.map_or("", |c| c.1.0.as_str());
+        return Err(Error::config(name, "the graph has a cycle"));
+    }
+    Ok(order)
+}

@@ -1,0 +1,219 @@
+//! A model: its layers and the graph that connects them.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use crate::graph::{Graph, Inferred};
+use crate::layers::LayerConfig;
+use crate::variables::{Sublayer, Variables};
+use crate::{Call, Error, Inputs, KerasTensor, Kind, Layer, Result};
+
+/// What kind of model it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum ModelClass {
+    /// Layers in a row.
+    Sequential,
+    /// A graph of layers.
+    Functional,
+}
+
+/// A `Sequential` or `Functional` model, whole or as a layer of another.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// Its name.
+    pub name: String,
+    /// Whether it is a row or a graph.
+    pub class: ModelClass,
+    /// Its layers in the order of the file, input layers and operations included.
+    pub layers: Vec<Layer>,
+    /// How the layers are connected.
+    pub graph: Graph,
+}
+
+impl Model {
+    /// Reads `{class_name, config}` in Keras 3's form.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where keys are missing or nodes refer to nothing or in a circle.
+    pub fn from_config(object: &Value) -> Result<Self> {
+        let class = match object.get("class_name").and_then(Value::as_str) {
+            Some("Sequential") => ModelClass::Sequential,
+            _ => ModelClass::Functional,
+        };
+        let config = object.get("config").unwrap_or(&Value::Null);
+        let name = config.get("name").and_then(Value::as_str).unwrap_or("model").to_owned();
+        let objects = config
+            .get("layers")
+            .and_then(Value::as_array)
+            .ok_or_else(|| Error::config(&name, "has no list of layers"))?;
+        let layers: Vec<Layer> = objects
+            .iter()
+            .map(Layer::from_config)
+            .collect::<Result<_>>()
+            .map_err(|e| within(&name, e))?;
+        let graph = match class {
+            ModelClass::Sequential => Graph::row(&layers),
+            ModelClass::Functional => Graph::from_config(config, objects, &layers)?,
+        };
+        Ok(Self { name, class, layers, graph })
+    }
+
+    /// The layer of that name.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] with the names there are.
+    pub fn layer(&self, name: &str) -> Result<&Layer> {
+        self.layers.iter().find(|l| l.base.name == name).ok_or_else(|| Error::NotFound {
+            what: "layer",
+            name: name.to_owned(),
+            known: self.layers.iter().map(|l| l.base.name.clone()).collect(),
+        })
+    }
+
+    /// The shapes of every tensor when the model is called with these; its own inputs if `None`.
+    pub fn infer(&self, inputs: Option<&Inputs>) -> Result<Inferred> {
+        self.graph.infer(&self.layers, inputs)
+    }
+
+    /// The layers as `model.layers` lists them: a `Sequential` hides its input, and operations
+    /// are nodes, not layers, of a weights file.
+    pub fn listed_layers(&self) -> impl Iterator<Item = (usize, &Layer)> {
+        let sequential = self.class == ModelClass::Sequential;
+        self.layers
+            .iter()
+            .enumerate()
+            .filter(move |(_, layer)| !(sequential && matches!(layer.kind, Kind::InputLayer(_))))
+    }
+
+    /// What each layer owns, called as in this graph. A layer whose inputs are not known (it
+    /// stands behind a class that nobody knows) has `None`.
+    pub fn layer_variables(&self, inferred: &Inferred) -> Result<Vec<Option<Variables>>> {
+        self.layers
+            .iter()
+            .enumerate()
+            .map(|(i, layer)| match (&layer.kind, inferred.first_call(i)) {
+                (Kind::Custom(_), _) | (_, None) => Ok(None),
+                (_, Some(inputs)) => layer.variables(inputs).map(Some),
+            })
+            .collect()
+    }
+}
+
+fn within(name: &str, error: Error) -> Error {
+    match error {
+        Error::Config { path, reason } => Error::Config { path: format!("{name}/{path}"), reason },
+        other => other,
+    }
+}
+
+/// Keras stores the layers of a model under their snake-case class names, counted.
+#[derive(Default)]
+pub(crate) struct StoreNames(BTreeMap<String, usize>);
+
+impl StoreNames {
+    /// The next name for a layer of that class: `conv2d`, `conv2d_1`...
+    pub(crate) fn next(&mut self, class: &str) -> String {
+        let name = snake_case(class);
+        let seen = self.0.entry(name.clone()).or_default();
+        let unique = if *seen == 0 { name } else { format!("{name}_{seen}") };
+        *seen = seen.saturating_add(1);
+        unique
+    }
+}
+
+/// `SeparableConv2D` to `separable_conv2d`. Source: `keras/src/utils/naming.py`, Keras 3.15.
+pub(crate) fn snake_case(class: &str) -> String {
+    // `(.)([A-Z][a-z]+)`, then `([a-z])([A-Z])`, each as `\1_\2`; non-word characters go first.
+    let chars: Vec<char> = class.chars().filter(|c| c.is_alphanumeric() || *c == '_').collect();
+    let mut words = String::new();
+    let mut last_break = 0;
+    for (i, c) in chars.iter().enumerate() {
+        let next_lower = chars.get(i.saturating_add(1)).is_some_and(char::is_ascii_lowercase);
+        // A match uses up the character before it: the first letter cannot open a word.
+        if i > last_break && c.is_ascii_uppercase() && next_lower {
+            words.push('_');
+            last_break = i;
+        }
+        words.push(*c);
+    }
+    let mut out = String::new();
+    let mut before = None;
+    for c in words.chars() {
+        if c.is_ascii_uppercase() && before.is_some_and(|b: char| b.is_ascii_lowercase()) {
+            out.push('_');
+        }
+        out.extend(c.to_lowercase());
+        before = Some(c);
+    }
+    out
+}
+
+impl LayerConfig for Model {
+    /// The outputs of the graph for these inputs.
+    fn output(&self, call: &Call<'_>) -> Result<Vec<KerasTensor>> {
+        let inferred = self.infer(Some(call.inputs))?;
+        let outputs = inferred.outputs(&self.graph);
+        outputs.ok_or_else(|| Error::NoShape {
+            layer: call.base.name.clone(),
+            class: call.base.class.clone(),
+        })
+    }
+
+    /// Those of its layers, in their order.
+    fn variables(&self, call: &Call<'_>) -> Result<Variables> {
+        let inferred = self.infer(Some(call.inputs))?;
+        let mut names = StoreNames::default();
+        let mut sublayers = Vec::new();
+        let owned = self.layer_variables(&inferred)?;
+        let listed: Vec<usize> = self.listed_layers().map(|(i, _)| i).collect();
+        for (i, (layer, variables)) in self.layers.iter().zip(owned).enumerate() {
+            if !listed.contains(&i) || matches!(layer.kind, Kind::Operation(_)) {
+                continue;
+            }
+            let path = format!("layers/{}", names.next(&layer.base.class));
+            sublayers.push(Sublayer::new(path, layer, variables.unwrap_or_default()));
+        }
+        Ok(Variables { sublayers, ..Variables::none() })
+    }
+
+    fn sublayers(&self) -> Vec<(&'static str, &Layer)> {
+        self.layers.iter().map(|l| ("layers", l)).collect()
+    }
+}
+
+/// The layers and the graph.
+impl Serialize for Model {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let mut out = serializer.serialize_struct("Model", 4)?;
+        out.serialize_field("name", &self.name)?;
+        out.serialize_field("class_name", &self.class)?;
+        out.serialize_field("layers", &self.layers)?;
+        out.serialize_field("graph", &self.graph)?;
+        out.end()
+    }
+}
+
+#[test]
+fn store_names_are_keras_s() {
+    let cases = [
+        ("Conv2D", "conv2d"),
+        ("MaxPooling2D", "max_pooling2d"),
+        ("LSTM", "lstm"),
+        ("PReLU", "p_re_lu"),
+        ("ReLU", "re_lu"),
+        ("SeparableConv2D", "separable_conv2d"),
+        ("ConvLSTM2D", "conv_lstm2d"),
+        ("GRU", "gru"),
+        ("SimpleRNN", "simple_rnn"),
+        ("BatchNormalization", "batch_normalization"),
+        ("GroupedQueryAttention", "grouped_query_attention"),
+    ];
+    for (class, name) in cases {
+        assert_eq!(snake_case(class), name, "{class}");
+    }
+    let mut names = StoreNames::default();
+    assert_eq!([names.next("Dense"), names.next("Dense")], ["dense", "dense_1"]);
+}

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Builds hdf5-lite and keras-model for wasm32-unknown-unknown, without the file map.
+# Uses rustup's target if it is installed. Else Debian's rustc-web, cargo-web, rust-web-src and lld-19: Rust 1.85, older
+# than the workspace's, which builds the standard library itself and is told of one feature stable since.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+target=wasm32-unknown-unknown
+args=(--release --locked --target "$target" --no-default-features -p hdf5-lite -p keras-model)
+
+if [ -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
+  cargo build "${args[@]}"
+elif [ -x /usr/bin/rustc ] && [ -x /usr/bin/cargo ] && [ -x /usr/bin/wasm-ld-19 ]; then
+  export RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=wasm-ld-19
+  export RUSTC_WORKSPACE_WRAPPER=$PWD/.ci/rustc-1.85.sh CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/wasm
+  /usr/bin/cargo build "${args[@]}" -Zbuild-std=std,panic_abort --ignore-rust-version
+else
+  echo "no $target: rustup target add $target, or apt-get install rustc-web cargo-web rust-web-src lld-19" >&2
+  exit 1
+fi

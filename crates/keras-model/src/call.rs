@@ -229,6 +229,33 @@ impl<'a> Call<'a> {
         vec![KerasTensor::new(shape, self.base.dtype.compute)]
     }
 
+    /// A single output of the first tensor's shape, in the layer's compute type.
+    pub fn same(&self) -> Result<Vec<KerasTensor>> {
+        Ok(self.output(self.shape()?.clone()))
+    }
+
+    /// A single output with the first tensor's elements in another shape: floats in the layer's
+    /// compute type, anything else as it came.
+    pub fn moved(&self, shape: impl Into<Shape>) -> Result<Vec<KerasTensor>> {
+        Ok(vec![KerasTensor::new(shape, self.cast(self.input()?.dtype))])
+    }
+
+    /// The type in which the layer sees an input: floats are cast to its compute type.
+    pub fn cast(&self, dtype: DType) -> DType {
+        if dtype.is_float() { self.base.dtype.compute } else { dtype }
+    }
+
+    /// Whether a plain argument of the call, by name or at that place, is true.
+    pub fn flag(&self, name: &str, position: usize) -> bool {
+        let value = self.inputs.named(name, position).and_then(Arg::value);
+        value.and_then(Value::as_bool).unwrap_or(false)
+    }
+
+    /// The tensor behind an argument, by name or at that place.
+    pub fn argument(&self, name: &str, position: usize) -> Option<&'a KerasTensor> {
+        self.inputs.named(name, position).and_then(Arg::tensor)
+    }
+
     /// An error that names the layer.
     pub fn error(&self, reason: impl Into<String>) -> Error {
         Error::Layer {
@@ -244,5 +271,12 @@ impl<'a> Call<'a> {
         factors
             .try_fold(1_usize, usize::checked_mul)
             .ok_or_else(|| self.error("sizes multiply past what fits in memory"))
+    }
+    /// `a + b`, or an error when a file's numbers add up past what fits.
+    pub fn sum(&self, terms: impl IntoIterator<Item = usize>) -> Result<usize> {
+        let mut terms = terms.into_iter();
+        terms
+            .try_fold(0_usize, usize::checked_add)
+            .ok_or_else(|| self.error("sizes add up past what fits in memory"))
     }
 }

@@ -92,7 +92,10 @@ pub enum Quantization {
     Int4 {
         block_size: Option<usize>,
     },
-    Float8,
+    /// `amax_history_length`: how many steps the running maxima remember.
+    Float8 {
+        amax_history_length: usize,
+    },
     /// `group_size`: -1 for one group.
     Gptq {
         weight_bits: usize,
@@ -146,10 +149,32 @@ impl DTypePolicy {
         let name =
             if mode.contains("_from_") { mode.to_owned() } else { format!("{mode}_from_{base}") };
         let mut policy = Self::from_name(&name)?;
+        if let Some(Quantization::Float8 { amax_history_length }) = &mut policy.quantization
+            && let Some(length) = inner.get("amax_history_length").and_then(Value::as_u64)
+        {
+            *amax_history_length = usize::try_from(length).ok()?;
+        }
         policy.config = Some(config.clone());
         Some(policy)
     }
+
+    /// The policy of the layer `name` inside the layer `owner`: what a `DTypePolicyMap` says for
+    /// the end of its path, else this one.
+    pub fn of_sublayer(&self, owner: &str, name: &str) -> Self {
+        let map =
+            self.config.as_ref().and_then(|c| c.get("config")?.get("policy_map")?.as_object());
+        let path = format!("{owner}/{name}");
+        let ends = |key: &str| {
+            key.strip_suffix(path.as_str())
+                .is_some_and(|head| head.is_empty() || head.ends_with('/'))
+        };
+        let entry = map.into_iter().flatten().find(|(key, _)| ends(key));
+        entry.and_then(|(_, policy)| Self::from_config(policy)).unwrap_or_else(|| self.clone())
+    }
 }
+
+/// `QuantizedFloat8DTypePolicy.default_amax_history_length`.
+const DEFAULT_AMAX_HISTORY: usize = 1024;
 
 impl Quantization {
     fn from_name(mode: &str) -> Option<Self> {
@@ -161,7 +186,7 @@ impl Quantization {
         Some(match kind {
             "int8" => Self::Int8,
             "int4" => Self::Int4 { block_size: first.and_then(|b| usize::try_from(b).ok()) },
-            "float8" => Self::Float8,
+            "float8" => Self::Float8 { amax_history_length: DEFAULT_AMAX_HISTORY },
             "gptq" => Self::Gptq { weight_bits: bits()?, group_size: second? },
             "awq" => Self::Awq { weight_bits: bits()?, group_size: second? },
             _ => return None,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::LayerConfig;
+use super::{LayerConfig, Mask};
 use crate::{Call, KerasTensor, Result, activations};
 
 /// A function applied to each element (or, for `softmax`, along the last axis).
@@ -16,6 +16,10 @@ pub struct Activation {
 impl LayerConfig for Activation {
     /// The input's shape.
     fn output(&self, call: &Call<'_>) -> Result<Vec<KerasTensor>> {
-        Ok(call.output(call.shape()?.clone()))
+        call.same()
+    }
+
+    fn mask(&self) -> Mask {
+        Mask::Passes
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Layer, LayerConfig};
+use super::{Layer, LayerConfig, Mask};
 use crate::variables::{Sublayer, Variables};
 use crate::{Call, KerasTensor, Result};
 
@@ -15,13 +15,30 @@ pub struct Bidirectional {
     #[serde(default)]
     pub backward_layer: Option<Layer>,
     /// How the two results are joined; `null` gives both.
-    #[serde(default)]
-    pub merge_mode: Option<String>,
+    #[serde(default = "concat")]
+    pub merge_mode: Option<MergeMode>,
+}
+
+/// How two results become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names are Keras's")]
+pub enum MergeMode {
+    Concat,
+    Sum,
+    Mul,
+    Ave,
+}
+
+#[allow(clippy::unnecessary_wraps, reason = "serde wants the field's type")]
+const fn concat() -> Option<MergeMode> {
+    Some(MergeMode::Concat)
 }
 
 impl Bidirectional {
-    /// The backward layer as Keras makes it from the forward one when none is given.
-    fn backward(&self) -> Layer {
+    /// The backward layer as Keras makes it from the forward one when none is given: it reads
+    /// against the forward one's direction.
+    pub fn backward(&self) -> Layer {
         self.backward_layer.clone().unwrap_or_else(|| {
             let mut layer = self.layer.clone();
             let name = &self.layer.base.name;
@@ -39,14 +56,14 @@ impl LayerConfig for Bidirectional {
         let Some((y, states)) = forward.split_first() else {
             return Err(call.error("the wrapped layer has no output"));
         };
-        let mut out = match self.merge_mode.as_deref() {
+        let mut out = match self.merge_mode {
             None => vec![y.clone(), y.clone()],
-            Some("concat") => {
-                let width = y.shape.dim(-1).flatten().and_then(|n| n.checked_mul(2));
+            Some(MergeMode::Concat) => {
+                let width = y.shape.dim(-1).flatten();
+                let width = width.map(|n| call.product([n, 2])).transpose()?;
                 vec![KerasTensor::new(y.shape.with_last(width), y.dtype)]
             }
-            Some("sum" | "ave" | "mul") => vec![y.clone()],
-            Some(mode) => return Err(call.error(format!("unknown merge_mode {mode:?}"))),
+            Some(MergeMode::Sum | MergeMode::Ave | MergeMode::Mul) => vec![y.clone()],
         };
         out.extend(states.iter().chain(states).cloned());
         Ok(out)
@@ -60,6 +77,11 @@ impl LayerConfig for Bidirectional {
             Sublayer::new("backward_layer", &backward, backward.variables(call.inputs)?),
         ];
         Ok(Variables { sublayers, ..Variables::none() })
+    }
+
+    /// The forward layer's: the mask of the sequence if the sequence is given back.
+    fn mask(&self) -> Mask {
+        self.layer.kind.config().mask()
     }
 
     fn sublayers(&self) -> Vec<(&'static str, &Layer)> {

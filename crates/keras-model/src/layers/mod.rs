@@ -6,9 +6,10 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::objects::Regularizer;
 use crate::ops::Operation;
 use crate::variables::Variables;
-use crate::{Call, DTypePolicy, Error, Inputs, KerasTensor, Model, Result};
+use crate::{Call, DTypePolicy, Error, Inputs, KerasTensor, Model, Result, Shape};
 
 /// What every layer config has: Keras's `Layer.get_config`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,6 +22,8 @@ pub struct Base {
     pub trainable: bool,
     /// What it stores weights in and computes in.
     pub dtype: DTypePolicy,
+    /// Penalty on the output: every layer takes one.
+    pub activity_regularizer: Option<Regularizer>,
 }
 
 /// What a layer class knows: its config is the implementing type.
@@ -40,13 +43,36 @@ pub trait LayerConfig {
     }
 
     /// What it does to the mask of its input, where the file has no explicit mask.
+    /// Most layers end it: `Layer.supports_masking` is off unless a class turns it on.
     fn mask(&self) -> Mask {
-        Mask::Passes
+        Mask::Drops
+    }
+
+    /// One time step, if it is a cell of a recurrent layer and its sizes are known.
+    fn step(&self, _call: &Call<'_>) -> Result<Option<Step>> {
+        Ok(None)
     }
 
     /// The layers that it holds, with the attribute that holds each.
     fn sublayers(&self) -> Vec<(&'static str, &Layer)> {
         Vec::new()
+    }
+}
+
+/// What a recurrent cell gives at each time step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Shape of the output, batch included.
+    pub output: Shape,
+    /// Shapes of the states, batch included.
+    pub states: Vec<Shape>,
+}
+
+impl Step {
+    /// The cell's result as a layer: the output, then the states.
+    pub(crate) fn tensors(self, call: &Call<'_>) -> Vec<KerasTensor> {
+        let tensor = |shape| KerasTensor::new(shape, call.base.dtype.compute);
+        std::iter::once(self.output).chain(self.states).map(tensor).collect()
     }
 }
 
@@ -118,16 +144,215 @@ fn typed<'de, T: Deserialize<'de>>(config: &'de Value) -> Result<T, ConfigError>
 }
 
 pub mod activation;
+pub mod activity_regularization;
+pub mod adaptive_average_pooling1d;
+pub mod adaptive_average_pooling2d;
+pub mod adaptive_average_pooling3d;
+pub mod adaptive_max_pooling1d;
+pub mod adaptive_max_pooling2d;
+pub mod adaptive_max_pooling3d;
+pub mod adaptive_pooling;
+pub mod add;
+pub mod additive_attention;
+pub mod alpha_dropout;
+pub mod attention;
+pub mod average;
+pub mod average_pooling1d;
+pub mod average_pooling2d;
+pub mod average_pooling3d;
+pub mod axes;
+pub mod batch_normalization;
 pub mod bidirectional;
+pub mod concatenate;
+pub mod conv;
+pub mod conv1d;
+pub mod conv1d_transpose;
+pub mod conv2d;
+pub mod conv2d_transpose;
+pub mod conv3d;
+pub mod conv3d_transpose;
+pub mod conv_lstm;
+pub mod conv_lstm1d;
+pub mod conv_lstm2d;
+pub mod conv_lstm3d;
+pub mod conv_transpose;
+pub mod cropping;
+pub mod cropping1d;
+pub mod cropping2d;
+pub mod cropping3d;
 pub mod custom;
 pub mod dense;
+pub mod depthwise_conv;
+pub mod depthwise_conv1d;
+pub mod depthwise_conv2d;
+pub mod dot;
+pub mod dropout;
+pub mod einsum_dense;
+pub mod elu;
+pub mod embedding;
+pub mod flatten;
+pub mod gaussian_dropout;
+pub mod gaussian_noise;
+pub mod global_average_pooling1d;
+pub mod global_average_pooling2d;
+pub mod global_average_pooling3d;
+pub mod global_max_pooling1d;
+pub mod global_max_pooling2d;
+pub mod global_max_pooling3d;
+pub mod global_pooling;
+pub mod group_normalization;
+pub mod grouped_query_attention;
+pub mod gru;
+pub mod gru_cell;
+pub mod identity;
 pub mod input_layer;
+pub mod lambda;
+pub mod layer_normalization;
+pub mod leaky_re_lu;
+pub mod lstm;
+pub mod lstm_cell;
+pub mod masking;
+pub mod max_pooling1d;
+pub mod max_pooling2d;
+pub mod max_pooling3d;
+pub mod maximum;
+pub mod merging;
+pub mod minimum;
+pub mod multi_head_attention;
+pub mod multiply;
+pub mod permute;
+pub mod pooling;
+pub mod prelu;
+pub mod quantized;
+pub mod re_lu;
+pub mod recurrent;
+pub mod repeat_vector;
+pub mod reshape;
+pub mod reversible_embedding;
+pub mod rms_normalization;
+pub mod rnn;
+pub mod separable_conv;
+pub mod separable_conv1d;
+pub mod separable_conv2d;
+pub mod simple_rnn;
+pub mod simple_rnn_cell;
+pub mod softmax;
+pub mod spatial;
+pub mod spatial_dropout;
+pub mod spatial_dropout1d;
+pub mod spatial_dropout2d;
+pub mod spatial_dropout3d;
+pub mod spectral_normalization;
+pub mod stacked_rnn_cells;
+pub mod subtract;
+pub mod time_distributed;
+pub mod unit_normalization;
+pub mod up_sampling;
+pub mod up_sampling1d;
+pub mod up_sampling2d;
+pub mod up_sampling3d;
+pub mod wrapper;
+pub mod zero_padding;
+pub mod zero_padding1d;
+pub mod zero_padding2d;
+pub mod zero_padding3d;
 
 layers! {
     "Activation" => Activation(activation::Activation),
+    "ActivityRegularization" => ActivityRegularization(activity_regularization::ActivityRegularization),
+    "AdaptiveAveragePooling1D" => AdaptiveAveragePooling1D(adaptive_average_pooling1d::AdaptiveAveragePooling1D),
+    "AdaptiveAveragePooling2D" => AdaptiveAveragePooling2D(adaptive_average_pooling2d::AdaptiveAveragePooling2D),
+    "AdaptiveAveragePooling3D" => AdaptiveAveragePooling3D(adaptive_average_pooling3d::AdaptiveAveragePooling3D),
+    "AdaptiveMaxPooling1D" => AdaptiveMaxPooling1D(adaptive_max_pooling1d::AdaptiveMaxPooling1D),
+    "AdaptiveMaxPooling2D" => AdaptiveMaxPooling2D(adaptive_max_pooling2d::AdaptiveMaxPooling2D),
+    "AdaptiveMaxPooling3D" => AdaptiveMaxPooling3D(adaptive_max_pooling3d::AdaptiveMaxPooling3D),
+    "Add" => Add(add::Add),
+    "AdditiveAttention" => AdditiveAttention(additive_attention::AdditiveAttention),
+    "AlphaDropout" => AlphaDropout(alpha_dropout::AlphaDropout),
+    "Attention" => Attention(attention::Attention),
+    "Average" => Average(average::Average),
+    "AveragePooling1D" => AveragePooling1D(average_pooling1d::AveragePooling1D),
+    "AveragePooling2D" => AveragePooling2D(average_pooling2d::AveragePooling2D),
+    "AveragePooling3D" => AveragePooling3D(average_pooling3d::AveragePooling3D),
+    "BatchNormalization" => BatchNormalization(batch_normalization::BatchNormalization),
     "Bidirectional" => Bidirectional(bidirectional::Bidirectional),
+    "Concatenate" => Concatenate(concatenate::Concatenate),
+    "Conv1D" => Conv1D(conv1d::Conv1D),
+    "Conv1DTranspose" => Conv1DTranspose(conv1d_transpose::Conv1DTranspose),
+    "Conv2D" => Conv2D(conv2d::Conv2D),
+    "Conv2DTranspose" => Conv2DTranspose(conv2d_transpose::Conv2DTranspose),
+    "Conv3D" => Conv3D(conv3d::Conv3D),
+    "Conv3DTranspose" => Conv3DTranspose(conv3d_transpose::Conv3DTranspose),
+    "ConvLSTM1D" => ConvLSTM1D(conv_lstm1d::ConvLSTM1D),
+    "ConvLSTM2D" => ConvLSTM2D(conv_lstm2d::ConvLSTM2D),
+    "ConvLSTM3D" => ConvLSTM3D(conv_lstm3d::ConvLSTM3D),
+    "Cropping1D" => Cropping1D(cropping1d::Cropping1D),
+    "Cropping2D" => Cropping2D(cropping2d::Cropping2D),
+    "Cropping3D" => Cropping3D(cropping3d::Cropping3D),
     "Dense" => Dense(dense::Dense),
+    "DepthwiseConv1D" => DepthwiseConv1D(depthwise_conv1d::DepthwiseConv1D),
+    "DepthwiseConv2D" => DepthwiseConv2D(depthwise_conv2d::DepthwiseConv2D),
+    "Dot" => Dot(dot::Dot),
+    "Dropout" => Dropout(dropout::Dropout),
+    "ELU" => ELU(elu::ELU),
+    "EinsumDense" => EinsumDense(einsum_dense::EinsumDense),
+    "Embedding" => Embedding(embedding::Embedding),
+    "Flatten" => Flatten(flatten::Flatten),
+    "GRU" => GRU(gru::GRU),
+    "GRUCell" => GRUCell(gru_cell::GRUCell),
+    "GaussianDropout" => GaussianDropout(gaussian_dropout::GaussianDropout),
+    "GaussianNoise" => GaussianNoise(gaussian_noise::GaussianNoise),
+    "GlobalAveragePooling1D" => GlobalAveragePooling1D(global_average_pooling1d::GlobalAveragePooling1D),
+    "GlobalAveragePooling2D" => GlobalAveragePooling2D(global_average_pooling2d::GlobalAveragePooling2D),
+    "GlobalAveragePooling3D" => GlobalAveragePooling3D(global_average_pooling3d::GlobalAveragePooling3D),
+    "GlobalMaxPooling1D" => GlobalMaxPooling1D(global_max_pooling1d::GlobalMaxPooling1D),
+    "GlobalMaxPooling2D" => GlobalMaxPooling2D(global_max_pooling2d::GlobalMaxPooling2D),
+    "GlobalMaxPooling3D" => GlobalMaxPooling3D(global_max_pooling3d::GlobalMaxPooling3D),
+    "GroupNormalization" => GroupNormalization(group_normalization::GroupNormalization),
+    "GroupedQueryAttention" => GroupedQueryAttention(grouped_query_attention::GroupedQueryAttention),
+    "Identity" => Identity(identity::Identity),
     "InputLayer" => InputLayer(input_layer::InputLayer),
+    "LSTM" => LSTM(lstm::LSTM),
+    "LSTMCell" => LSTMCell(lstm_cell::LSTMCell),
+    "Lambda" => Lambda(lambda::Lambda),
+    "LayerNormalization" => LayerNormalization(layer_normalization::LayerNormalization),
+    "LeakyReLU" => LeakyReLU(leaky_re_lu::LeakyReLU),
+    "Masking" => Masking(masking::Masking),
+    "MaxPooling1D" => MaxPooling1D(max_pooling1d::MaxPooling1D),
+    "MaxPooling2D" => MaxPooling2D(max_pooling2d::MaxPooling2D),
+    "MaxPooling3D" => MaxPooling3D(max_pooling3d::MaxPooling3D),
+    "Maximum" => Maximum(maximum::Maximum),
+    "Minimum" => Minimum(minimum::Minimum),
+    "MultiHeadAttention" => MultiHeadAttention(multi_head_attention::MultiHeadAttention),
+    "Multiply" => Multiply(multiply::Multiply),
+    "PReLU" => PReLU(prelu::PReLU),
+    "Permute" => Permute(permute::Permute),
+    "RMSNormalization" => RMSNormalization(rms_normalization::RMSNormalization),
+    "RNN" => RNN(rnn::RNN),
+    "ReLU" => ReLU(re_lu::ReLU),
+    "RepeatVector" => RepeatVector(repeat_vector::RepeatVector),
+    "Reshape" => Reshape(reshape::Reshape),
+    "ReversibleEmbedding" => ReversibleEmbedding(reversible_embedding::ReversibleEmbedding),
+    "SeparableConv1D" => SeparableConv1D(separable_conv1d::SeparableConv1D),
+    "SeparableConv2D" => SeparableConv2D(separable_conv2d::SeparableConv2D),
+    "SimpleRNN" => SimpleRNN(simple_rnn::SimpleRNN),
+    "SimpleRNNCell" => SimpleRNNCell(simple_rnn_cell::SimpleRNNCell),
+    "Softmax" => Softmax(softmax::Softmax),
+    "SpatialDropout1D" => SpatialDropout1D(spatial_dropout1d::SpatialDropout1D),
+    "SpatialDropout2D" => SpatialDropout2D(spatial_dropout2d::SpatialDropout2D),
+    "SpatialDropout3D" => SpatialDropout3D(spatial_dropout3d::SpatialDropout3D),
+    "SpectralNormalization" => SpectralNormalization(spectral_normalization::SpectralNormalization),
+    "StackedRNNCells" => StackedRNNCells(stacked_rnn_cells::StackedRNNCells),
+    "Subtract" => Subtract(subtract::Subtract),
+    "TimeDistributed" => TimeDistributed(time_distributed::TimeDistributed),
+    "UnitNormalization" => UnitNormalization(unit_normalization::UnitNormalization),
+    "UpSampling1D" => UpSampling1D(up_sampling1d::UpSampling1D),
+    "UpSampling2D" => UpSampling2D(up_sampling2d::UpSampling2D),
+    "UpSampling3D" => UpSampling3D(up_sampling3d::UpSampling3D),
+    "Wrapper" => Wrapper(wrapper::Wrapper),
+    "ZeroPadding1D" => ZeroPadding1D(zero_padding1d::ZeroPadding1D),
+    "ZeroPadding2D" => ZeroPadding2D(zero_padding2d::ZeroPadding2D),
+    "ZeroPadding3D" => ZeroPadding3D(zero_padding3d::ZeroPadding3D),
 }
 
 /// A layer: what all have in common, and the typed config of its class.
@@ -153,6 +378,8 @@ impl Layer {
             trainable: bool,
             #[serde(default)]
             dtype: DTypePolicy,
+            #[serde(default)]
+            activity_regularizer: Option<Regularizer>,
         }
         let class = object
             .get("class_name")
@@ -169,6 +396,7 @@ impl Layer {
             name: common.name.unwrap_or_else(|| class.to_owned()),
             trainable: common.trainable,
             dtype: common.dtype,
+            activity_regularizer: common.activity_regularizer,
         };
         let kind = if Operation::is_one(object, class) {
             let (operation, config) = (class.to_owned(), config.clone());

@@ -1,0 +1,7 @@
+//! `MaxPooling2D`. Source: `keras/src/layers/pooling/max_pooling2d.py`, Keras 3.15.
+
+use super::pooling::Pooling;
+
+/// The largest value of each window over two axes: `[batch, rows, columns, channels]` to the same
+/// axes with one element per window.
+pub type MaxPooling2D = Pooling<2>;

@@ -1,0 +1,6 @@
+//! `SpatialDropout3D`. Source: `keras/src/layers/regularization/spatial_dropout.py`, Keras 3.15.
+
+use super::spatial_dropout::SpatialDropout;
+
+/// Drops whole channels while training: the noise is the same along three axes.
+pub type SpatialDropout3D = SpatialDropout<3>;

@@ -1,0 +1,197 @@
+//! Every layer class beside what Keras says of it: `fixtures/layers.json`, made by
+//! `fixtures/make/layers.py`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use keras_model::layers::{CLASSES, Mask};
+use keras_model::source::dialect::{Dialect, Generation};
+use keras_model::variables::Variables;
+use keras_model::{Arg, DType, Inputs, KerasTensor, Layer, Shape};
+use serde_json::{Value, json};
+
+fn fixture() -> Value {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/layers.json");
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The layer of a case, read as a loader reads it.
+fn layer(case: &Value) -> Layer {
+    let mut object = case["object"].clone();
+    Dialect::new(generation(case)).object(&mut object).unwrap();
+    Layer::from_config(&object).unwrap_or_else(|e| panic!("{e}: {object}"))
+}
+
+fn generation(case: &Value) -> Generation {
+    match case["generation"].as_u64() {
+        Some(1) => Generation::Keras1,
+        Some(2) => Generation::Keras2,
+        _ => Generation::Keras3,
+    }
+}
+
+fn tensor(value: &Value) -> KerasTensor {
+    let shape: Shape = serde_json::from_value(value["shape"].clone()).unwrap();
+    KerasTensor::new(shape, DType::from_name(value["dtype"].as_str().unwrap()).unwrap())
+}
+
+fn arg(value: &Value) -> Arg<KerasTensor> {
+    match value {
+        Value::Array(items) => Arg::List(items.iter().map(arg).collect()),
+        v if v.get("shape").is_some() => Arg::Tensor(tensor(v)),
+        v if v.get("dict").is_some() => {
+            let entries = v["dict"].as_object().unwrap();
+            Arg::Dict(entries.iter().map(|(k, v)| (k.clone(), arg(v))).collect())
+        }
+        v => Arg::Value(v["value"].clone()),
+    }
+}
+
+fn inputs(case: &Value) -> Inputs {
+    let args = case["args"].as_array().unwrap().iter().map(arg).collect();
+    let kwargs = case["kwargs"].as_object().into_iter().flatten();
+    Inputs { args, kwargs: kwargs.map(|(k, v)| (k.clone(), arg(v))).collect() }
+}
+
+/// All weights in Keras's order: a layer's own, then those of the layers in it.
+fn weights(variables: &Variables, prefix: &str, trainable: bool, into: &mut Vec<Value>) {
+    for v in &variables.own {
+        let path = format!("{prefix}{}", v.name);
+        into.push(json!([path, v.shape, v.dtype.name(), v.trainable && trainable]));
+    }
+    for s in &variables.sublayers {
+        weights(&s.variables, &format!("{prefix}{}/", s.name), trainable && s.trainable, into);
+    }
+}
+
+/// Paths and shapes in the layer's part of a `.weights.h5` file.
+fn stored(variables: &Variables, prefix: &str, into: &mut BTreeMap<String, Vec<usize>>) {
+    let shape = |name: &str| match name.split_once('/') {
+        None => variables.own.iter().find(|v| v.name == name).map(|v| v.shape.clone()),
+        Some((path, name)) => variables
+            .sublayers
+            .iter()
+            .find(|s| s.path == path)
+            .and_then(|s| s.variables.own.iter().find(|v| v.name == name))
+            .map(|v| v.shape.clone()),
+    };
+    let all = || variables.own.iter().map(|v| v.name.clone()).collect();
+    let names: Vec<String> = variables.saved.clone().unwrap_or_else(all);
+    for (i, name) in names.iter().enumerate() {
+        into.insert(format!("{prefix}vars/{i}"), shape(name).unwrap());
+    }
+    for s in &variables.sublayers {
+        stored(&s.variables, &format!("{prefix}{}/", s.path), into);
+    }
+}
+
+fn check(case: &Value) -> Result<(), String> {
+    let (layer, inputs) = (layer(case), inputs(case));
+    let outputs = layer.output(&inputs).map_err(|e| e.to_string())?;
+    let expected: Vec<KerasTensor> =
+        case["outputs"].as_array().unwrap().iter().map(tensor).collect();
+    if outputs != expected {
+        return Err(format!("outputs {outputs:?}, expected {expected:?}"));
+    }
+    let variables = layer.variables(&inputs).map_err(|e| e.to_string())?;
+    let mut found = Vec::new();
+    weights(&variables, "", layer.base.trainable, &mut found);
+    let mut expected = case["weights"].as_array().cloned().unwrap_or_default();
+    if layer.base.class == "SpectralNormalization" {
+        // Keras lists the inner kernel first: it is an attribute of both layers.
+        let name = |v: &Value| v[0].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
+        found.sort_by_key(name);
+        expected.sort_by_key(name);
+    }
+    let same = found.len() == expected.len()
+        && found.iter().zip(&expected).all(|(a, b)| {
+            let path = |v: &Value| v[0].as_str().unwrap().to_owned();
+            path(a).ends_with(&path(b)) && a.as_array().unwrap()[1..] == b.as_array().unwrap()[1..]
+        });
+    if !same {
+        return Err(format!("weights {}, expected {}", json!(found), json!(expected)));
+    }
+    if let Some(expected) = case.get("stored") {
+        let mut found = BTreeMap::new();
+        stored(&variables, "", &mut found);
+        let mut expected: BTreeMap<String, Vec<usize>> =
+            serde_json::from_value(expected.clone()).unwrap();
+        // Not a weight of the layer: the lookup layers write their tf-idf factors by name.
+        expected.retain(|path, _| !path.ends_with("idf_weights"));
+        if found != expected {
+            return Err(format!("stored {found:?}, expected {expected:?}"));
+        }
+    }
+    if case["masking"] == false && matches!(layer.kind.config().mask(), Mask::Passes | Mask::Merges)
+    {
+        return Err("passes a mask on, but Keras ends it".into());
+    }
+    Ok(())
+}
+
+#[test]
+fn every_case_is_what_keras_says() {
+    let fixture = fixture();
+    let cases = fixture["cases"].as_array().unwrap();
+    let mut wrong = Vec::new();
+    for (i, case) in cases.iter().enumerate() {
+        if let Err(reason) = check(case) {
+            wrong.push(format!("{} (case {i}): {reason}\n  {}", case["class"], case["args"]));
+        }
+    }
+    let count = wrong.len();
+    assert!(wrong.is_empty(), "{count} of {}:\n{}", cases.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_class_has_a_row_and_every_row_a_case() {
+    let fixture = fixture();
+    let cases = fixture["cases"].as_array().unwrap();
+    let with_case: BTreeSet<String> = cases.iter().map(|c| layer(c).base.class).collect();
+    for class in fixture["classes"].as_array().unwrap() {
+        let class = class.as_str().unwrap();
+        assert!(CLASSES.contains(&class), "{class} has no row");
+    }
+    let without: Vec<&&str> = CLASSES.iter().filter(|c| !with_case.contains(**c)).collect();
+    assert!(without.is_empty(), "rows without a case: {without:?}");
+}
+
+/// What Keras 3 writes into a config, the typed config holds.
+#[test]
+fn no_key_is_lost() {
+    let common = ["name", "trainable", "dtype", "activity_regularizer"];
+    let mut lost = BTreeSet::new();
+    for case in fixture()["cases"].as_array().unwrap() {
+        if generation(case) != Generation::Keras3 {
+            continue;
+        }
+        let typed = serde_json::to_value(layer(case)).unwrap();
+        for key in case["object"]["config"].as_object().unwrap().keys() {
+            if !common.contains(&key.as_str()) && typed["config"].get(key).is_none() {
+                lost.insert(format!("{}.{key}", case["class"].as_str().unwrap()));
+            }
+        }
+    }
+    assert!(lost.is_empty(), "{lost:?}");
+}
+
+/// Numbers in a file are claims: none may overflow, allocate or panic.
+#[test]
+fn hostile_numbers_are_errors_or_shapes() {
+    for case in fixture()["cases"].as_array().unwrap() {
+        let inputs = inputs(case);
+        for key in case["object"]["config"].as_object().unwrap().keys() {
+            for number in [json!(0), json!(-1), json!(u64::MAX), json!(i64::MAX), json!(1e300)] {
+                for value in [number.clone(), json!([number, number]), json!([])] {
+                    let mut object = case["object"].clone();
+                    object["config"][key] = value;
+                    if Dialect::new(generation(case)).object(&mut object).is_err() {
+                        continue;
+                    }
+                    if let Ok(layer) = Layer::from_config(&object) {
+                        let _ = (layer.output(&inputs), layer.variables(&inputs));
+                    }
+                }
+            }
+        }
+    }
+}

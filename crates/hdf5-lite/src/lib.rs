@@ -1,5 +1,59 @@
-//! HDF5.
-/// Placeholder.
-#[derive(Debug, thiserror::Error)]
-#[error("hdf5")]
-pub struct Error;
+//! HDF5 files in pure Rust: lazy, zero-copy, safe on any input.
+//!
+//! ```no_run
+//! let file = hdf5_lite::File::open("model.h5")?;
+//! let kernel = file.dataset("model_weights/dense/kernel")?;
+//! assert_eq!(kernel.shape(), [784, 10]);
+//! let values = kernel.read::<f32>()?; // borrowed where the file allows
+//! let names = file.group("model_weights")?.attr("layer_names")?.strings()?;
+//! let rows: Vec<f32> = kernel.read_slice(hdf5_lite::s![0..16, ..])?; // only the chunks it needs
+//! # Ok::<_, hdf5_lite::Error>(())
+//! ```
+//!
+//! Opening a file reads its superblock and nothing else; groups, attributes and elements are
+//! read when asked for. Handles are cheap to clone, own what they need, and can be used from
+//! many threads.
+//!
+//! No input can do harm: what a file asks for is bounded by [`Limits`], and what it names
+//! outside of itself is refused unless the caller gives a [`Resolver`].
+
+mod attribute;
+mod btree;
+mod checksum;
+mod chunk;
+mod dataset;
+mod element;
+mod error;
+mod file;
+pub mod filter;
+mod group;
+mod header;
+mod heap;
+mod limits;
+mod map;
+mod message;
+mod object;
+mod parse;
+mod resolve;
+mod shared_messages;
+mod storage;
+mod superblock;
+
+pub use attribute::Attribute;
+pub use dataset::{Axis, Dataset, ExternalFile, Layout};
+pub use element::Element;
+pub use error::{Error, Result};
+pub use file::{File, Options};
+pub use filter::Filter;
+pub use group::{Group, Link, LinkTarget};
+pub use limits::Limits;
+pub use map::map;
+pub use message::{
+    ArrayType, BitFieldType, ByteOrder, CharacterSet, ComplexType, CompoundType, Dataspace,
+    Datatype, EnumType, FilterInfo, FixedPoint, FloatingPoint, Member, Normalization, OpaqueType,
+    Padding, ReferenceKind, ReferenceType, SpaceClass, StringType, TimeType, VariableKind,
+    VariableType,
+};
+pub use object::{CommittedDatatype, Node, Object, ObjectAddress, ObjectKind};
+pub use resolve::{Folder, Resolver};
+pub use storage::{Seekable, Source};

@@ -1,0 +1,128 @@
+//! Attributes.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use crate::element::{self, Element};
+use crate::error::{Error, Result};
+use crate::file::File;
+use crate::group::Name;
+use crate::limits::Limits;
+use crate::message::{AttributeMessage, Dataspace, Datatype, Message};
+use crate::object::text;
+use crate::parse::Structure;
+use crate::storage::Block;
+
+/// A small named value on an object.
+#[derive(Clone, Debug)]
+pub struct Attribute {
+    file: File,
+    name: Name,
+    /// Path of the object, for errors.
+    place: std::sync::Arc<str>,
+    datatype: Datatype,
+    space: Dataspace,
+    data: Block,
+}
+
+impl Attribute {
+    pub(crate) fn new(
+        file: &File,
+        place: &std::sync::Arc<str>,
+        message: AttributeMessage,
+    ) -> Result<Self> {
+        let AttributeMessage { name, data, .. } = message;
+        Ok(Self {
+            file: file.clone(),
+            name: Name(name.data),
+            place: place.clone(),
+            datatype: part(file, &message.datatype, message.datatype_is_shared)?,
+            space: part(file, &message.dataspace, message.dataspace_is_shared)?,
+            data,
+        })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> Cow<'_, str> {
+        text(&self.name.0)
+    }
+
+    /// Its name as stored.
+    pub fn name_bytes(&self) -> &[u8] {
+        &self.name.0
+    }
+
+    /// The type of its elements.
+    pub fn datatype(&self) -> &Datatype {
+        &self.datatype
+    }
+
+    /// Its extent.
+    pub fn dataspace(&self) -> &Dataspace {
+        &self.space
+    }
+
+    /// The length of each axis; empty for a scalar and for a null dataspace.
+    pub fn shape(&self) -> &[u64] {
+        &self.space.dims
+    }
+
+    /// The elements as stored.
+    pub fn bytes(&self) -> Result<Bytes> {
+        let wanted = self.space.elements().and_then(|n| n.checked_mul(self.datatype.size() as u64));
+        let wanted = wanted.unwrap_or(u64::MAX);
+        Limits::ask("bytes of an attribute", wanted, self.file.limits().attribute_bytes)?;
+        match usize::try_from(wanted).ok().and_then(|len| self.data.slice(0, len)) {
+            Some(data) => Ok(data.data),
+            None => Err(AttributeMessage::malformed(self.data.at, "data")),
+        }
+    }
+
+    /// The elements as numbers; see [`Dataset::read`](crate::Dataset::read) for the conversions.
+    pub fn read<T: Element>(&self) -> Result<Vec<T>> {
+        element::numbers(&self.datatype, &self.bytes()?, || self.place())
+    }
+
+    /// The only element, a number.
+    pub fn scalar<T: Element>(&self) -> Result<T> {
+        match self.read()?.as_slice() {
+            [value] => Ok(*value),
+            other => Err(self.not("one number", format!("an array of {}", other.len()))),
+        }
+    }
+
+    /// The only element, a string of fixed or variable length.
+    pub fn string(&self) -> Result<String> {
+        match (self.space.elements(), self.strings()?.pop()) {
+            (Some(1), Some(only)) => Ok(only),
+            (n, _) => Err(self.not("one string", format!("an array of {}", n.unwrap_or(0)))),
+        }
+    }
+
+    /// All elements as strings. An attribute without elements has none, whatever its type.
+    pub fn strings(&self) -> Result<Vec<String>> {
+        if self.space.elements() == Some(0) {
+            return Ok(Vec::new());
+        }
+        element::strings(&self.file, &self.datatype, &self.bytes()?, || self.place())
+    }
+
+    /// The file it is in.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    fn place(&self) -> String {
+        format!("attribute {:?} of {}", self.name(), self.place)
+    }
+
+    fn not(&self, wanted: &'static str, found: String) -> Error {
+        Error::WrongType { place: self.place(), wanted, found }
+    }
+}
+
+/// A datatype or dataspace within the attribute's message.
+fn part<M: Message>(file: &File, body: &Block, shared: bool) -> Result<M> {
+    if shared { file.shared(body) } else { M::read(body, file.sizes()) }
+}

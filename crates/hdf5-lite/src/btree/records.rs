@@ -1,0 +1,154 @@
+//! Records of version 2 B-trees (III.A.2): huge objects, links and attributes. Those of chunks
+//! are with the chunk indexes.
+
+use nom::Parser;
+use nom::bytes::complete::take;
+use nom::number::complete::{le_u8, le_u32};
+
+use super::v2::Tree;
+use crate::checksum::lookup3;
+use crate::error::Result;
+use crate::file::File;
+use crate::heap::FractalHeap;
+use crate::parse::{Address, Context, Parsed, Sizes, Structure, field, uint};
+use crate::storage::Block;
+
+/// Types 1 to 4: an object of a fractal heap with a place of its own.
+pub(crate) struct HugeObject {
+    pub(crate) address: Address,
+    pub(crate) length: u64,
+    /// Filter mask and size without the filters.
+    pub(crate) filtered: Option<(u32, u64)>,
+}
+
+impl HugeObject {
+    fn fields<'a>(i: &'a [u8], cx: &Context<'_>, filtered: bool) -> Parsed<'a, Self> {
+        let (i, address) = field("huge object address", |i| cx.sizes.defined(i)).parse(i)?;
+        let (i, length) = field("huge object length", |i| cx.sizes.length(i)).parse(i)?;
+        let memory = (le_u32, |i| cx.sizes.length(i));
+        let memory = nom::combinator::cond(filtered, memory);
+        let (i, filtered) = field("huge object filters", memory).parse(i)?;
+        Ok((i, Self { address, length, filtered }))
+    }
+
+    /// The fields as they stand in a heap ID that is long enough for them.
+    pub(crate) fn parse_direct(block: &Block, sizes: Sizes, filtered: bool) -> Result<Self> {
+        match Self::fields(&block.data, &Context::new(sizes, block), filtered) {
+            Ok((_, object)) => Ok(object),
+            Err(stop) => Err(Self::error(block, stop)),
+        }
+    }
+
+    /// The object with the key `key` in a heap's B-tree (types 1 and 2).
+    pub(crate) fn find(file: &File, tree: &Tree, key: u64, filtered: bool) -> Result<Option<Self>> {
+        let parse = |record: &Block| {
+            let cx = Context::new(file.sizes(), record);
+            let parsed = Self::fields(&record.data, &cx, filtered).and_then(|(i, object)| {
+                let (i, key) = field("huge object id", |i| cx.sizes.length(i)).parse(i)?;
+                Ok((i, (key, object)))
+            });
+            match parsed {
+                Ok((_, found)) => Ok(found),
+                Err(stop) => Err(Self::error(record, stop)),
+            }
+        };
+        let mut found = None;
+        tree.select(file, &mut |record| Ok(parse(record)?.0.cmp(&key)), &mut |record| {
+            found = Some(parse(record)?.1);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+}
+
+impl Structure for HugeObject {
+    const NAME: &'static str = "huge object record";
+    const SPEC: &'static str = "III.A.2";
+
+    fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
+        Self::fields(i, cx, false)
+    }
+}
+
+/// Types 5 and 8: a link or an attribute by the hash of its name.
+pub(crate) struct NameRecord {
+    hash: u32,
+    /// Seven bytes for links, eight for attributes.
+    pub(crate) id: Vec<u8>,
+    /// Flags of the attribute's message.
+    pub(crate) flags: u8,
+}
+
+const LINK_NAMES: u8 = 5;
+const ATTRIBUTE_NAMES: u8 = 8;
+
+impl Structure for NameRecord {
+    const NAME: &'static str = "link name record";
+    const SPEC: &'static str = "III.A.2";
+
+    fn parse<'a>(i: &'a [u8], _: &Context<'_>) -> Parsed<'a, Self> {
+        let (i, hash) = field("hash of name", le_u32).parse(i)?;
+        let (i, id) = field("heap id", take(7_usize)).parse(i)?;
+        Ok((i, Self { hash, id: id.to_vec(), flags: 0 }))
+    }
+}
+
+struct AttributeRecord(NameRecord);
+
+impl Structure for AttributeRecord {
+    const NAME: &'static str = "attribute name record";
+    const SPEC: &'static str = "III.A.2";
+
+    fn parse<'a>(i: &'a [u8], _: &Context<'_>) -> Parsed<'a, Self> {
+        let (i, id) = field("heap id", take(8_usize)).parse(i)?;
+        let (i, flags) = field("message flags", le_u8).parse(i)?;
+        let (i, _) = field("creation order", uint(4)).parse(i)?;
+        let (i, hash) = field("hash of name", le_u32).parse(i)?;
+        Ok((i, Self(NameRecord { hash, id: id.to_vec(), flags })))
+    }
+}
+
+/// The index by name and the heap of densely stored links or attributes.
+#[derive(Debug)]
+pub(crate) struct Dense {
+    tree: Tree,
+    heap: FractalHeap,
+}
+
+impl Dense {
+    pub(crate) fn open(file: &File, heap: Address, name_index: Address) -> Result<Self> {
+        let tree = Tree::read_at(file, name_index)?;
+        if !matches!(tree.kind(), LINK_NAMES | ATTRIBUTE_NAMES) {
+            return Err(tree.malformed("type"));
+        }
+        Ok(Self { tree, heap: FractalHeap::read_at(file, heap)? })
+    }
+
+    fn record(&self, file: &File, record: &Block) -> Result<NameRecord> {
+        if self.tree.kind() == LINK_NAMES {
+            NameRecord::read(record, file.sizes())
+        } else {
+            AttributeRecord::read(record, file.sizes()).map(|record| record.0)
+        }
+    }
+
+    /// Calls `visit` with each object that may have `name`, or all of them; and its flags.
+    pub(crate) fn select(
+        &self,
+        file: &File,
+        name: Option<&[u8]>,
+        visit: &mut impl FnMut(Block, u8) -> Result<()>,
+    ) -> Result<()> {
+        let mut with_object = |record: &Block| {
+            let record = self.record(file, record)?;
+            visit(self.heap.object(file, &record.id)?, record.flags)
+        };
+        match name.map(lookup3) {
+            None => self.tree.for_each(file, &mut with_object),
+            Some(hash) => {
+                let mut compare = |record: &Block| Ok(self.record(file, record)?.hash.cmp(&hash));
+                self.tree.select(file, &mut compare, &mut with_object)
+            }
+        }
+    }
+}

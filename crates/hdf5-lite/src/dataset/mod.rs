@@ -1,0 +1,357 @@
+//! Datasets: elements borrowed from the file, or decoded.
+
+mod chunked;
+mod external;
+mod selection;
+
+pub use selection::Axis;
+pub(crate) use selection::Selection;
+
+use std::borrow::Cow;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use crate::chunk::{self, Chunk, Grid};
+use crate::element::{self, Element};
+use crate::error::{Error, Result};
+use crate::file::File;
+use crate::message::{
+    ChunkedLayout, DataLayout, Dataspace, Datatype, ExternalFiles, FillValue, FillValueOld,
+    FilterInfo, FilterPipeline,
+};
+use crate::object::{Object, ObjectKind};
+use crate::parse::{Address, Structure};
+
+/// A dataset; a clone is another handle to the same one.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    pub(crate) object: Object,
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    datatype: Datatype,
+    space: Dataspace,
+    layout: DataLayout,
+    /// Known after the first read.
+    index: OnceLock<Arc<Index>>,
+}
+
+/// The chunks of a dataset.
+#[derive(Debug)]
+struct Index {
+    grid: Grid,
+    chunks: Vec<Chunk>,
+}
+
+/// How the elements are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Layout {
+    /// In the object's header.
+    Compact,
+    /// In one piece, or in raw files.
+    Contiguous,
+    /// In chunks.
+    Chunked,
+    /// In other datasets.
+    Virtual,
+}
+
+/// A part of a raw file that holds elements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExternalFile {
+    /// The name as stored.
+    pub name: Bytes,
+    /// Where in the file the part starts.
+    pub offset: u64,
+    /// How long it is; `None` for as long as the file.
+    pub size: Option<u64>,
+}
+
+impl Dataset {
+    pub(crate) fn new(object: Object) -> Result<Self> {
+        if object.kind()? != ObjectKind::Dataset {
+            return Err(object.wrong_type("a dataset"));
+        }
+        let (file, header) = (object.file(), object.header());
+        let inner = Inner {
+            datatype: header.need(file)?,
+            space: header.need(file)?,
+            layout: header.need(file)?,
+            index: OnceLock::new(),
+        };
+        Ok(Self { inner: Arc::new(inner), object })
+    }
+
+    fn file(&self) -> &File {
+        self.object.file()
+    }
+
+    /// The type of the elements.
+    pub fn datatype(&self) -> &Datatype {
+        &self.inner.datatype
+    }
+
+    /// The extent as stored. A virtual dataset may be larger: see [`extent`](Self::extent).
+    pub fn dataspace(&self) -> &Dataspace {
+        &self.inner.space
+    }
+
+    /// The length of each axis; empty for a scalar and for a null dataspace.
+    pub fn shape(&self) -> &[u64] {
+        &self.inner.space.dims
+    }
+
+    /// The number of elements; `None` if 64 bits cannot say it.
+    pub fn elements(&self) -> Option<u64> {
+        self.inner.space.elements()
+    }
+
+    /// How the elements are stored.
+    pub fn layout(&self) -> Layout {
+        match self.inner.layout {
+            DataLayout::Compact(_) => Layout::Compact,
+            DataLayout::Contiguous { .. } => Layout::Contiguous,
+            DataLayout::Chunked(_) => Layout::Chunked,
+            DataLayout::Virtual(_) => Layout::Virtual,
+        }
+    }
+
+    /// Elements along each axis of a chunk, if it is chunked.
+    pub fn chunks(&self) -> Option<&[u64]> {
+        match &self.inner.layout {
+            DataLayout::Chunked(layout) => Some(&layout.dims),
+            _ => None,
+        }
+    }
+
+    /// The filters of its chunks, in the order of writing.
+    pub fn filters(&self) -> Result<Vec<FilterInfo>> {
+        Ok(self.pipeline()?.filters)
+    }
+
+    fn pipeline(&self) -> Result<FilterPipeline> {
+        let pipeline = self.object.header().find::<FilterPipeline>(self.file())?;
+        Ok(pipeline.unwrap_or_default())
+    }
+
+    /// The value of elements that were never written, as stored; `None` for the default, zeros.
+    pub fn fill_value(&self) -> Result<Option<Bytes>> {
+        let (file, header) = (self.file(), self.object.header());
+        let value = header.find::<FillValue>(file)?.map(|fill| fill.value);
+        let value = match value.filter(|value| !value.is_empty()) {
+            Some(value) => Some(value),
+            None => header.find::<FillValueOld>(file)?.map(|fill| fill.value),
+        };
+        Ok(value.filter(|value| !value.is_empty()))
+    }
+
+    /// The raw files that hold the elements, if they are not in this file.
+    pub fn external_files(&self) -> Result<Vec<ExternalFile>> {
+        match self.object.header().find::<ExternalFiles>(self.file())? {
+            Some(files) => external::names(self.file(), &files),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Bytes that the elements take in the file; not those in other files.
+    pub fn stored_bytes(&self) -> Result<u64> {
+        Ok(match &self.inner.layout {
+            DataLayout::Compact(data) => data.len() as u64,
+            DataLayout::Contiguous { address: Some(_), .. } => self.wanted_bytes()?,
+            DataLayout::Chunked(layout) => self.index(layout)?.chunks.iter().map(|c| c.size).sum(),
+            DataLayout::Contiguous { .. } | DataLayout::Virtual(_) => 0,
+        })
+    }
+
+    /// Bytes of all elements.
+    fn wanted_bytes(&self) -> Result<u64> {
+        let size = self.datatype().size() as u64;
+        let bytes = self.elements().and_then(|n| n.checked_mul(size));
+        bytes.ok_or(Error::LimitExceeded {
+            what: "bytes of one read",
+            wanted: u64::MAX,
+            limit: self.file().limits().read_bytes,
+        })
+    }
+
+    /// All elements as stored, in row-major order. They are not copied if they lie in the file
+    /// in one piece.
+    pub fn bytes(&self) -> Result<Bytes> {
+        let wanted = self.wanted_bytes()?;
+        if wanted == 0 {
+            return Ok(Bytes::new());
+        }
+        if let Some(bytes) = self.in_place(wanted)? {
+            return Ok(bytes);
+        }
+        self.select(&Selection::all(self.shape()))
+    }
+
+    /// The elements of `selection` as stored, in row-major order.
+    fn select(&self, selection: &Selection) -> Result<Bytes> {
+        let size = self.datatype().size();
+        let elements = selection.elements();
+        let wanted = elements.and_then(|n| n.checked_mul(size as u64)).unwrap_or(u64::MAX);
+        match &self.inner.layout {
+            DataLayout::Chunked(layout) => chunked::read(self, layout, selection, wanted),
+            DataLayout::Contiguous { address: None, .. }
+                if self.object.header().has::<ExternalFiles>() =>
+            {
+                let files = self.object.header().need::<ExternalFiles>(self.file())?;
+                let all = external::read(self.file(), &files, self.wanted_bytes()?)?;
+                self.pick(&all, selection, wanted)
+            }
+            DataLayout::Compact(_) | DataLayout::Contiguous { address: Some(_), .. } => {
+                match self.in_place(self.wanted_bytes()?)? {
+                    Some(all) => self.pick(&all, selection, wanted),
+                    None => self.filled(wanted, 0).map(Bytes::from),
+                }
+            }
+            DataLayout::Contiguous { .. } => self.filled(wanted, 0).map(Bytes::from),
+            DataLayout::Virtual(_) => {
+                Err(Error::Unsupported { structure: "Data Layout", field: "class", found: 3 })
+            }
+        }
+    }
+
+    /// The selected elements of `all`.
+    fn pick(&self, all: &Bytes, selection: &Selection, wanted: u64) -> Result<Bytes> {
+        if selection.is_all(self.shape()) {
+            return Ok(all.clone());
+        }
+        let mut picked = self.filled(wanted, all.len() as u64)?;
+        selection.copy_from(
+            all,
+            &vec![0; self.shape().len()],
+            self.shape(),
+            self.datatype().size(),
+            &mut picked,
+        );
+        Ok(picked.into())
+    }
+
+    /// The elements where they lie, if that is in one piece: `wanted` bytes.
+    fn in_place(&self, wanted: u64) -> Result<Option<Bytes>> {
+        match &self.inner.layout {
+            DataLayout::Compact(data) => {
+                let len = usize::try_from(wanted).unwrap_or(usize::MAX);
+                match data.get(..len) {
+                    Some(part) => Ok(Some(data.slice_ref(part))),
+                    None => Err(self.broken("size of compact data")),
+                }
+            }
+            DataLayout::Contiguous { address: Some(address), size } => {
+                if size.is_some_and(|size| size < wanted) {
+                    return Err(self.broken("size of contiguous data"));
+                }
+                crate::limits::Limits::ask(
+                    "bytes of one read",
+                    wanted,
+                    self.file().limits().read_bytes,
+                )?;
+                Ok(Some(self.file().read(*address, wanted)?.data))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn broken(&self, field: &'static str) -> Error {
+        DataLayout::malformed(self.file().offset(self.object.address().0), field)
+    }
+
+    /// `wanted` bytes of fill value, for elements backed by `stored` bytes of the file.
+    fn filled(&self, wanted: u64, stored: u64) -> Result<Vec<u8>> {
+        self.file().limits().ask_read(wanted, stored)?;
+        let len = usize::try_from(wanted).unwrap_or(usize::MAX);
+        let mut bytes = Vec::new();
+        bytes
+            .try_reserve_exact(len)
+            .map_err(|_| std::io::Error::from(std::io::ErrorKind::OutOfMemory))?;
+        match self.fill_value()? {
+            Some(value) if value.len() == self.datatype().size() => {
+                bytes.extend(value.iter().copied().cycle().take(len));
+            }
+            _ => bytes.resize(len, 0),
+        }
+        Ok(bytes)
+    }
+
+    /// The chunks, read once.
+    fn index(&self, layout: &ChunkedLayout) -> Result<Arc<Index>> {
+        if let Some(index) = self.inner.index.get() {
+            return Ok(Arc::clone(index));
+        }
+        let at = self.file().offset(self.object.address().0);
+        let grid = Grid::new(&self.inner.space, layout, at)?;
+        let chunks = chunk::chunks(self.file(), layout, &grid)?;
+        Ok(Arc::clone(self.inner.index.get_or_init(|| Arc::new(Index { grid, chunks }))))
+    }
+
+    /// All elements as they lie in memory: the map or the bytes that the file was opened from.
+    fn memory(&self) -> Option<&[u8]> {
+        let wanted = usize::try_from(self.wanted_bytes().ok()?).ok()?;
+        match &self.inner.layout {
+            DataLayout::Compact(data) => data.get(..wanted),
+            DataLayout::Contiguous { address: Some(Address(_)), .. } => {
+                // The same checks as for any read.
+                let part = self.in_place(wanted as u64).ok().flatten()?;
+                let memory = self.file().memory()?;
+                let start = part.as_ptr().addr().checked_sub(memory.as_ptr().addr())?;
+                memory.get(start..start.checked_add(wanted)?)
+            }
+            _ => None,
+        }
+    }
+
+    /// All elements where they lie in memory, if they are of type `T`, in the byte order of this
+    /// machine, aligned and in one piece.
+    pub fn as_slice<T: Element>(&self) -> Option<&[T]> {
+        element::view(self.datatype(), self.memory()?)
+    }
+
+    /// All elements as numbers: borrowed where [`as_slice`](Self::as_slice) can, else converted
+    /// or decoded. Of arrays and complex numbers, the parts come one by one.
+    ///
+    /// Integers are exact, floats are rounded to the nearest value; what does not fit `T` is
+    /// [`Error::OutOfRange`].
+    pub fn read<T: Element>(&self) -> Result<Cow<'_, [T]>> {
+        if let Some(values) = self.as_slice() {
+            return Ok(Cow::Borrowed(values));
+        }
+        let bytes = self.bytes()?;
+        element::numbers(self.datatype(), &bytes, || self.path().into()).map(Cow::Owned)
+    }
+
+    /// The selected elements as numbers; only the chunks that hold them are read.
+    ///
+    /// ```no_run
+    /// # let file = hdf5_lite::File::open("model.h5")?;
+    /// let rows: Vec<f32> = file.dataset("kernel")?.read_slice(hdf5_lite::s![0..16, ..])?;
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn read_slice<T: Element>(&self, selection: impl AsRef<[Axis]>) -> Result<Vec<T>> {
+        let bytes = self.bytes_of_slice(selection)?;
+        element::numbers(self.datatype(), &bytes, || self.path().into())
+    }
+
+    /// The selected elements as stored; only the chunks that hold them are read.
+    pub fn bytes_of_slice(&self, selection: impl AsRef<[Axis]>) -> Result<Bytes> {
+        let selection = Selection::new(selection.as_ref(), self.shape())?;
+        if selection.elements() == Some(0) {
+            return Ok(Bytes::new());
+        }
+        self.select(&selection)
+    }
+
+    /// All elements as strings. A dataset without elements has none, whatever its type.
+    pub fn strings(&self) -> Result<Vec<String>> {
+        if self.elements() == Some(0) {
+            return Ok(Vec::new());
+        }
+        element::strings(self.file(), self.datatype(), &self.bytes()?, || self.path().into())
+    }
+}

@@ -1,0 +1,346 @@
+//! An open file, and how it is opened.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use bytes::Bytes;
+
+use crate::error::{Error, Result};
+use crate::filter::{Filter, Registry};
+use crate::group::Group;
+use crate::header::ObjectHeader;
+use crate::heap::{Collection, GlobalHeapId};
+use crate::limits::Limits;
+use crate::message::{Message, Shared, SharedMessageTable};
+use crate::object::{Node, Object};
+use crate::parse::{Address, Sizes, Structure};
+use crate::resolve::Resolver;
+use crate::shared_messages::SharedMessages;
+use crate::storage::{Block, Source, Storage};
+use crate::superblock::Superblock;
+use crate::{Dataset, map};
+
+/// Parsed headers and heap collections kept per file.
+const KEPT: usize = 64;
+
+/// An open HDF5 file; a clone is another handle to the same one.
+#[derive(Clone)]
+pub struct File {
+    inner: Arc<Inner>,
+    /// Files and virtual datasets between this handle and the one the caller opened.
+    nesting: u32,
+}
+
+struct Inner {
+    storage: Storage,
+    /// Offset of the superblock: all addresses count from it.
+    base: u64,
+    superblock: Superblock,
+    limits: Limits,
+    resolver: Option<Arc<dyn Resolver>>,
+    filters: Registry,
+    headers: Cache<ObjectHeader>,
+    collections: Cache<Collection>,
+    shared: OnceLock<SharedMessages>,
+}
+
+impl File {
+    /// Opens the file at `path`, mapped with the feature `mmap`, and reads its superblock.
+    ///
+    /// ```no_run
+    /// let file = hdf5_lite::File::open("model.h5")?;
+    /// let kernel = file.dataset("dense/kernel")?;
+    /// let values = kernel.read::<f32>()?;
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::options().open(path)
+    }
+
+    /// Opens a file that is in memory. Datasets borrow from `bytes` where they can.
+    pub fn from_bytes(bytes: impl Into<Bytes>) -> Result<Self> {
+        Self::options().from_bytes(bytes)
+    }
+
+    /// Limits, filters and a resolver for the file to be opened.
+    pub fn options() -> Options {
+        Options::default()
+    }
+
+    /// The root group.
+    pub fn root(&self) -> Result<Group> {
+        Group::new(self.root_object()?)
+    }
+
+    /// The group at `path`, counted from the root.
+    pub fn group(&self, path: &str) -> Result<Group> {
+        self.root()?.group(path)
+    }
+
+    /// The dataset at `path`, counted from the root.
+    pub fn dataset(&self, path: &str) -> Result<Dataset> {
+        self.root()?.dataset(path)
+    }
+
+    /// The object at `path`, counted from the root.
+    pub fn node(&self, path: &str) -> Result<Node> {
+        self.root()?.node(path)
+    }
+
+    /// Version of the superblock, 0 to 3.
+    pub fn superblock_version(&self) -> u8 {
+        self.inner.superblock.version
+    }
+
+    /// Bytes before the superblock, which are the caller's.
+    pub fn user_block(&self) -> u64 {
+        self.inner.base
+    }
+
+    /// Bytes of an address and of a length in this file.
+    pub fn address_and_length_sizes(&self) -> (u8, u8) {
+        (self.inner.superblock.sizes.offsets, self.inner.superblock.sizes.lengths)
+    }
+
+    /// The limits that the file was opened with.
+    pub fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+
+    pub(crate) fn root_object(&self) -> Result<Object> {
+        Object::open(self, self.inner.superblock.root, Arc::from("/"))
+    }
+
+    pub(crate) fn sizes(&self) -> Sizes {
+        self.inner.superblock.sizes
+    }
+
+    pub(crate) fn filters(&self) -> &Registry {
+        &self.inner.filters
+    }
+
+    pub(crate) fn resolver(&self) -> Option<&dyn Resolver> {
+        self.inner.resolver.as_deref()
+    }
+
+    /// Bytes of the whole file, user block included.
+    pub(crate) fn len(&self) -> u64 {
+        self.inner.storage.len()
+    }
+
+    /// The bytes of the file, if they are in memory.
+    pub(crate) fn memory(&self) -> Option<&Bytes> {
+        match &self.inner.storage {
+            Storage::Bytes(bytes) => Some(bytes),
+            Storage::Source(_) => None,
+        }
+    }
+
+    /// Offset of `address` in the file.
+    pub(crate) fn offset(&self, address: Address) -> u64 {
+        self.inner.base.saturating_add(address.0)
+    }
+
+    pub(crate) fn read(&self, address: Address, len: u64) -> Result<Block> {
+        self.inner.storage.read(self.offset(address), len)
+    }
+
+    pub(crate) fn read_up_to(&self, address: Address, len: u64) -> Result<Block> {
+        self.inner.storage.read_up_to(self.offset(address), len)
+    }
+
+    /// The object header at `address`.
+    pub(crate) fn header(&self, address: Address) -> Result<Arc<ObjectHeader>> {
+        self.inner.headers.get(address, || ObjectHeader::read_at(self, address))
+    }
+
+    /// An object of the global heap.
+    pub(crate) fn global_heap(&self, id: GlobalHeapId) -> Result<Block> {
+        let read = || Collection::read_at(self, id.collection);
+        self.inner.collections.get(id.collection, read)?.object(id.index)
+    }
+
+    /// The message that the shared message in `body` stands for.
+    pub(crate) fn shared<M: Message>(&self, body: &Block) -> Result<M> {
+        match Shared::read(body, self.sizes())? {
+            Shared::Committed(address) => {
+                let header = self.header(address)?;
+                // A committed message that is itself shared would lead on and on.
+                let message = header.all::<M>().find(|message| !message.is_shared());
+                let message = message.ok_or_else(|| M::malformed(body.at, "shared message"))?;
+                M::read(&header.body(message), self.sizes())
+            }
+            Shared::Heap(id) => {
+                let body = self.shared_messages()?.object(self, M::ID, &id)?;
+                M::read(&body, self.sizes())
+            }
+        }
+    }
+
+    fn shared_messages(&self) -> Result<&SharedMessages> {
+        if let Some(shared) = self.inner.shared.get() {
+            return Ok(shared);
+        }
+        let table = match self.inner.superblock.extension {
+            Some(address) => self.header(address)?.find::<SharedMessageTable>(self)?,
+            None => None,
+        };
+        let shared = match table {
+            Some(table) => SharedMessages::read_at(self, table)?,
+            None => SharedMessages::default(),
+        };
+        Ok(self.inner.shared.get_or_init(|| shared))
+    }
+
+    /// This file, one step further from what the caller opened.
+    pub(crate) fn nested(&self) -> Result<Self> {
+        let nesting = self.nesting + 1;
+        self.limits().ask_depth("files and virtual datasets within each other", nesting)?;
+        Ok(Self { inner: Arc::clone(&self.inner), nesting })
+    }
+
+    /// Another file, named by this one; with this one's limits, filters and resolver.
+    pub(crate) fn other(&self, name: &str, what: &'static str) -> Result<Self> {
+        let bytes = self.other_bytes(name, what)?;
+        let options = Options {
+            limits: self.inner.limits.clone(),
+            resolver: self.inner.resolver.clone(),
+            filters: self.inner.filters.clone(),
+        };
+        let mut file = options.from_bytes(bytes)?;
+        file.nesting = self.nested()?.nesting;
+        Ok(file)
+    }
+
+    /// The bytes of another file, named by this one.
+    pub(crate) fn other_bytes(&self, name: &str, what: &'static str) -> Result<Bytes> {
+        let bytes = match self.resolver() {
+            Some(resolver) => resolver.resolve(name)?,
+            None => None,
+        };
+        bytes.ok_or_else(|| Error::Unresolved { what, name: name.into() })
+    }
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("File")
+            .field("len", &self.len())
+            .field("superblock", &self.inner.superblock)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How to open a file.
+///
+/// ```no_run
+/// # struct Zip(bytes::Bytes);
+/// use hdf5_lite::{File, Folder};
+/// let file = File::options().resolver(Folder::new("data")).open("data/virtual.h5")?;
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
+#[derive(Clone, Default)]
+#[must_use]
+pub struct Options {
+    limits: Limits,
+    resolver: Option<Arc<dyn Resolver>>,
+    filters: Registry,
+}
+
+impl Options {
+    /// Bounds on what the file can ask for.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Gives the other files that this one names. Without one, they are refused.
+    pub fn resolver(mut self, resolver: impl Resolver + 'static) -> Self {
+        self.resolver = Some(Arc::new(resolver));
+        self
+    }
+
+    /// Adds a filter, before the built-in one of the same number.
+    pub fn filter(mut self, filter: impl Filter + 'static) -> Self {
+        self.filters.add(filter);
+        self
+    }
+
+    /// Opens the file at `path`.
+    pub fn open(self, path: impl AsRef<Path>) -> Result<File> {
+        self.from_storage(Storage::Bytes(map::map(path)?))
+    }
+
+    /// Opens a file that is in memory.
+    pub fn from_bytes(self, bytes: impl Into<Bytes>) -> Result<File> {
+        self.from_storage(Storage::Bytes(bytes.into()))
+    }
+
+    /// Opens a file of which ranges can be read.
+    pub fn from_source(self, source: impl Source + 'static) -> Result<File> {
+        self.from_storage(Storage::Source(Arc::new(source)))
+    }
+
+    fn from_storage(self, storage: Storage) -> Result<File> {
+        let (base, superblock) = Superblock::find(&storage)?;
+        let Self { limits, resolver, filters } = self;
+        let inner = Inner {
+            storage,
+            base,
+            superblock,
+            limits,
+            resolver,
+            filters,
+            headers: Cache::default(),
+            collections: Cache::default(),
+            shared: OnceLock::new(),
+        };
+        Ok(File { inner: Arc::new(inner), nesting: 0 })
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}
+
+/// A few structures by address; a newer one takes the place of an older one.
+struct Cache<V>(Mutex<Vec<Slot<V>>>);
+
+type Slot<V> = Option<(Address, Arc<V>)>;
+
+impl<V> Default for Cache<V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<V> Cache<V> {
+    fn get(&self, address: Address, read: impl FnOnce() -> Result<V>) -> Result<Arc<V>> {
+        // Fibonacci hashing: the high bits of the product depend on all bits of the address.
+        let hash = address.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58;
+        let slot = usize::try_from(hash).unwrap_or(0);
+        let kept = match self.slots().get(slot) {
+            Some(Some((at, value))) if *at == address => Some(Arc::clone(value)),
+            _ => None,
+        };
+        if let Some(value) = kept {
+            return Ok(value);
+        }
+        let value = Arc::new(read()?);
+        let mut slots = self.slots();
+        if slots.is_empty() {
+            slots.resize_with(KEPT, || None);
+        }
+        if let Some(slot) = slots.get_mut(slot) {
+            *slot = Some((address, Arc::clone(&value)));
+        }
+        Ok(value)
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Vec<Slot<V>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,116 @@
+//! Filters: what chunks go through between memory and file.
+//!
+//! A filter is a unit struct in a file of its own that implements [`Filter`], and a row in
+//! [`BUILT_IN`]. `decode` undoes what the writer's filter did:
+//!
+//! - `chunk` is the output of the filter behind it in the pipeline, or the stored bytes. It may
+//!   be passed on in part (`Cow::Borrowed`), as Fletcher-32 does.
+//! - `client_data` are the numbers of the Filter Pipeline message. The file wrote them: any may
+//!   be missing or senseless.
+//! - `expected` is the length of the whole decoded chunk, and of the output of most filters.
+//!   Allocate no more than [`max_len`] of it, and fail rather than return more. What the
+//!   stored bytes claim of their own length is not to be trusted either.
+//! - Wrong bytes are [`Error::Filter`], made by [`broken`]; wrong `client_data` too.
+
+mod deflate;
+mod fletcher32;
+mod shuffle;
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::error::{Error, Result};
+use crate::file::File;
+use crate::limits::Limits;
+use crate::message::FilterPipeline;
+
+/// Undoes one filter.
+pub trait Filter: Send + Sync + fmt::Debug {
+    /// The number under which the filter is registered with The HDF Group.
+    fn id(&self) -> u16;
+
+    /// The name, for errors.
+    fn name(&self) -> &'static str;
+
+    /// The bytes that went into the filter when the chunk was written.
+    ///
+    /// `expected` is the length of the whole decoded chunk; output much beyond it is refused.
+    fn decode<'c>(
+        &self,
+        client_data: &[u32],
+        chunk: Cow<'c, [u8]>,
+        expected: usize,
+    ) -> Result<Cow<'c, [u8]>>;
+}
+
+/// The filters of this crate.
+static BUILT_IN: &[&dyn Filter] = &[&deflate::Deflate, &shuffle::Shuffle, &fletcher32::Fletcher32];
+
+/// The most bytes that a filter may return when the decoded chunk has `expected`.
+///
+/// Filters that come before others when writing may have made a chunk longer than it was.
+pub fn max_len(expected: usize) -> usize {
+    expected.saturating_add(expected / 4).saturating_add(4096)
+}
+
+/// The error for a chunk that `filter` rejects.
+pub fn broken(filter: &dyn Filter, reason: impl Into<String>) -> Error {
+    Error::Filter { filter: filter.name(), reason: reason.into() }
+}
+
+/// The caller's filters.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Registry(Vec<Arc<dyn Filter>>);
+
+impl Registry {
+    pub(crate) fn add(&mut self, filter: impl Filter + 'static) {
+        self.0.insert(0, Arc::new(filter));
+    }
+
+    fn find(&self, id: u16) -> Option<&dyn Filter> {
+        let own = self.0.iter().map(|filter| &**filter);
+        own.chain(BUILT_IN.iter().copied()).find(|filter| filter.id() == id)
+    }
+}
+
+/// Undoes a pipeline on one chunk of `expected` bytes. `mask` has a bit for each filter that
+/// was left out when the chunk was written.
+pub(crate) fn decode(
+    file: &File,
+    pipeline: &FilterPipeline,
+    mask: u32,
+    stored: &Bytes,
+    expected: usize,
+) -> Result<Bytes> {
+    Limits::ask("bytes of a chunk", expected as u64, file.limits().chunk_bytes)?;
+    file.limits().ask_read(expected as u64, stored.len() as u64)?;
+    let mut chunk = Cow::Borrowed(&stored[..]);
+    for (n, info) in pipeline.filters.iter().enumerate().rev() {
+        if mask >> n & 1 != 0 {
+            continue;
+        }
+        let filter = file
+            .filters()
+            .find(info.id)
+            .ok_or_else(|| Error::UnknownFilter { id: info.id, name: info.name.clone() })?;
+        chunk = filter.decode(&info.client_data, chunk, expected)?;
+        if chunk.len() > max_len(expected) {
+            return Err(broken(filter, "the chunk is too long"));
+        }
+    }
+    let mut chunk = match chunk {
+        Cow::Borrowed(part) => stored.slice_ref(part),
+        Cow::Owned(bytes) => bytes.into(),
+    };
+    if chunk.len() < expected {
+        return Err(Error::Filter {
+            filter: "pipeline",
+            reason: format!("a chunk of {} bytes, not {expected}", chunk.len()),
+        });
+    }
+    chunk.truncate(expected);
+    Ok(chunk)
+}

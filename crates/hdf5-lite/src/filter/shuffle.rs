@@ -1,0 +1,81 @@
+//! Shuffle, filter 2: the first bytes of all elements, then the second bytes, and so on.
+
+use std::borrow::Cow;
+
+use super::Filter;
+use crate::error::Result;
+
+#[derive(Debug)]
+pub(super) struct Shuffle;
+
+impl Filter for Shuffle {
+    fn id(&self) -> u16 {
+        2
+    }
+
+    fn name(&self) -> &'static str {
+        "shuffle"
+    }
+
+    /// `client_data`: the size of an element.
+    fn decode<'c>(
+        &self,
+        client_data: &[u32],
+        chunk: Cow<'c, [u8]>,
+        _: usize,
+    ) -> Result<Cow<'c, [u8]>> {
+        let size = client_data.first().map_or(1, |size| usize::try_from(*size).unwrap_or(0));
+        let elements = chunk.len().checked_div(size).unwrap_or(0);
+        if size <= 1 || elements <= 1 {
+            return Ok(chunk);
+        }
+        let mut decoded = vec![0; chunk.len()];
+        let (planes, rest) = chunk.split_at(elements * size);
+        let (body, tail) = decoded.split_at_mut(elements * size);
+        match size {
+            2 => unshuffle::<2>(planes, body),
+            4 => unshuffle::<4>(planes, body),
+            8 => unshuffle::<8>(planes, body),
+            _ => {
+                for (n, plane) in planes.chunks_exact(elements).enumerate() {
+                    let column = body.iter_mut().skip(n).step_by(size);
+                    column.zip(plane).for_each(|(to, from)| *to = *from);
+                }
+            }
+        }
+        // Bytes that make no whole element were not shuffled.
+        tail.copy_from_slice(rest);
+        Ok(Cow::Owned(decoded))
+    }
+}
+
+/// As the general case, with the size known to the compiler.
+fn unshuffle<const SIZE: usize>(planes: &[u8], body: &mut [u8]) {
+    let (elements, _) = body.as_chunks_mut::<SIZE>();
+    let number = elements.len();
+    let mut rest = planes;
+    let columns: [&[u8]; SIZE] = std::array::from_fn(|_| {
+        let (column, tail) = rest.split_at(number.min(rest.len()));
+        rest = tail;
+        column
+    });
+    for (n, element) in elements.iter_mut().enumerate() {
+        *element = columns.map(|column| column.get(n).copied().unwrap_or(0));
+    }
+}
+
+#[test]
+fn puts_the_bytes_of_each_element_together() {
+    for size in [2_u32, 3, 4, 8] {
+        let elements = 5;
+        let plain: Vec<u8> = (0..=u8::try_from(size).unwrap() * elements).collect();
+        let width = usize::try_from(size).unwrap();
+        let mut shuffled = Vec::new();
+        for n in 0..width {
+            shuffled.extend(plain.chunks_exact(width).map(|element| element[n]));
+        }
+        shuffled.extend(&plain[shuffled.len()..]);
+        let decoded = Shuffle.decode(&[size], Cow::Owned(shuffled), plain.len()).unwrap();
+        assert_eq!(decoded, plain, "elements of {size} bytes");
+    }
+}

@@ -1,0 +1,285 @@
+//! Groups and their links.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::btree::records::Dense;
+use crate::btree::symbols::Symbols;
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::file::File;
+use crate::message::{LinkInfo, LinkMessage, SymbolTable};
+use crate::object::{Node, Object, ObjectAddress, ObjectKind, latin_1, text};
+use crate::parse::Structure;
+
+/// A group: names for other objects.
+#[derive(Clone, Debug)]
+pub struct Group {
+    pub(crate) object: Object,
+    links: Links,
+}
+
+/// Where the links are stored.
+#[derive(Clone, Debug)]
+enum Links {
+    /// "Old style": symbol table.
+    Symbols(Symbols),
+    /// "New style", in the header.
+    Compact,
+    /// "New style", in a fractal heap.
+    Dense(Arc<Dense>),
+}
+
+/// A link of a group.
+#[derive(Clone, Debug)]
+pub struct Link {
+    pub(crate) name: Name,
+    pub(crate) target: LinkTarget,
+    pub(crate) creation_order: Option<u64>,
+}
+
+impl Link {
+    /// Its name.
+    pub fn name(&self) -> Cow<'_, str> {
+        text(&self.name.0)
+    }
+
+    /// Its name as stored.
+    pub fn name_bytes(&self) -> &[u8] {
+        &self.name.0
+    }
+
+    /// What it leads to.
+    pub fn target(&self) -> &LinkTarget {
+        &self.target
+    }
+
+    /// Its number in the order of creation, if the group keeps it.
+    pub fn creation_order(&self) -> Option<u64> {
+        self.creation_order
+    }
+}
+
+impl From<LinkMessage> for Link {
+    fn from(message: LinkMessage) -> Self {
+        let LinkMessage { name, target, creation_order } = message;
+        Self { name: Name(name), target, creation_order }
+    }
+}
+
+/// Bytes of a name.
+#[derive(Clone)]
+pub(crate) struct Name(pub(crate) Bytes);
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        text(&self.0).fmt(f)
+    }
+}
+
+/// What a link leads to. Names and paths are as stored, mostly UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LinkTarget {
+    /// An object of this file.
+    Hard(ObjectAddress),
+    /// A path.
+    Soft(Bytes),
+    /// A path in another file.
+    External {
+        /// The name of the file.
+        file: Bytes,
+        /// The path in it.
+        path: Bytes,
+    },
+    /// Something that only the writer knows to follow.
+    UserDefined {
+        /// "Link type", 65 and up.
+        kind: u8,
+        /// The writer's data.
+        data: Bytes,
+    },
+}
+
+impl Group {
+    pub(crate) fn new(object: Object) -> Result<Self> {
+        let (file, header) = (object.file(), object.header());
+        if object.kind()? != ObjectKind::Group {
+            return Err(object.wrong_type("a group"));
+        }
+        let links = if let Some(table) = header.find::<SymbolTable>(file)? {
+            Links::Symbols(Symbols::open(file, table)?)
+        } else {
+            match header.find::<LinkInfo>(file)? {
+                Some(LinkInfo { heap: Some(heap), name_index: Some(index) }) => {
+                    Links::Dense(Arc::new(Dense::open(file, heap, index)?))
+                }
+                _ => Links::Compact,
+            }
+        };
+        Ok(Self { object, links })
+    }
+
+    fn file(&self) -> &File {
+        self.object.file()
+    }
+
+    /// The group at `path`, counted from here, or from the root if it starts with a slash.
+    pub fn group(&self, path: &str) -> Result<Self> {
+        Self::new(self.lookup(path)?)
+    }
+
+    /// The dataset at `path`.
+    pub fn dataset(&self, path: &str) -> Result<Dataset> {
+        Dataset::new(self.lookup(path)?)
+    }
+
+    /// The object at `path`, as what it is.
+    pub fn node(&self, path: &str) -> Result<Node> {
+        self.lookup(path)?.into_node()
+    }
+
+    /// Whether `path` leads to an object.
+    pub fn contains(&self, path: &str) -> Result<bool> {
+        match self.lookup(path) {
+            Ok(_) => Ok(true),
+            Err(Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// All links, in the byte order of their names.
+    pub fn links(&self) -> Result<Vec<Link>> {
+        let file = self.file();
+        let mut links: Vec<Link> = Vec::new();
+        let mut add = |link| {
+            file.limits().ask_entries("links of a group", links.len())?;
+            links.push(link);
+            Ok(())
+        };
+        match &self.links {
+            Links::Symbols(symbols) => symbols.for_each(file, &mut add)?,
+            Links::Compact => {
+                let header = self.object.header();
+                for message in header.all::<LinkMessage>() {
+                    add(header.parse::<LinkMessage>(file, message)?.into())?;
+                }
+            }
+            Links::Dense(dense) => dense.select(file, None, &mut |body, _| {
+                add(LinkMessage::read(&body, file.sizes())?.into())
+            })?,
+        }
+        links.sort_by(|a, b| a.name_bytes().cmp(b.name_bytes()));
+        Ok(links)
+    }
+
+    /// The link called `name`, if there is one; it is not followed.
+    pub fn find_link(&self, name: &str) -> Result<Option<Link>> {
+        if let Some(link) = self.find_link_bytes(name.as_bytes())? {
+            return Ok(Some(link));
+        }
+        match latin_1(name) {
+            Some(name) => self.find_link_bytes(&name),
+            None => Ok(None),
+        }
+    }
+
+    fn find_link_bytes(&self, name: &[u8]) -> Result<Option<Link>> {
+        let file = self.file();
+        match &self.links {
+            Links::Symbols(symbols) => symbols.find(file, name),
+            Links::Compact => {
+                let header = self.object.header();
+                let named = |body| LinkMessage::name_of(body) == Some(name);
+                let found = header.all::<LinkMessage>().find(|raw| named(header.bytes(raw)));
+                match found {
+                    Some(raw) => Ok(Some(header.parse::<LinkMessage>(file, raw)?.into())),
+                    None => Ok(None),
+                }
+            }
+            Links::Dense(dense) => {
+                let mut found = None;
+                dense.select(file, Some(name), &mut |body, _| {
+                    if LinkMessage::name_of(&body.data) == Some(name) {
+                        found = Some(LinkMessage::read(&body, file.sizes())?.into());
+                    }
+                    Ok(())
+                })?;
+                Ok(found)
+            }
+        }
+    }
+
+    /// The object that `link`, one of this group's, leads to.
+    pub fn follow(&self, link: &Link) -> Result<Object> {
+        self.follow_within(link, 0)
+    }
+
+    fn follow_within(&self, link: &Link, depth: u32) -> Result<Object> {
+        let path = join(self.path(), &link.name());
+        match &link.target {
+            LinkTarget::Hard(address) => Object::open(self.file(), address.0, path),
+            LinkTarget::Soft(target) => {
+                self.file().limits().ask_depth("soft links one after the other", depth)?;
+                Ok(self.lookup_within(&text(target), depth + 1)?.with_path(path))
+            }
+            LinkTarget::External { file, path: target } => {
+                let other = self.file().other(&text(file), "an external link")?;
+                Ok(other.root()?.lookup(&text(target))?.with_path(path))
+            }
+            LinkTarget::UserDefined { kind, .. } => Err(Error::Unsupported {
+                structure: "user-defined link",
+                field: "type",
+                found: u64::from(*kind),
+            }),
+        }
+    }
+
+    fn lookup(&self, path: &str) -> Result<Object> {
+        self.lookup_within(path, 0)
+    }
+
+    /// Follows `path`, at the end of `depth` soft links.
+    fn lookup_within(&self, path: &str, depth: u32) -> Result<Object> {
+        let mut names = path.split('/').filter(|name| !matches!(*name, "" | "."));
+        let Some(mut name) = names.next() else {
+            return if path.starts_with('/') {
+                self.file().root_object()
+            } else {
+                Ok(self.object.clone())
+            };
+        };
+        let mut group = if path.starts_with('/') {
+            Cow::Owned(self.file().root()?)
+        } else {
+            Cow::Borrowed(self)
+        };
+        loop {
+            let Some(link) = group.find_link(name)? else {
+                return Err(Error::NotFound {
+                    what: "link",
+                    name: name.into(),
+                    place: group.path().into(),
+                });
+            };
+            let object = group.follow_within(&link, depth)?;
+            match names.next() {
+                None => return Ok(object),
+                Some(next) => name = next,
+            }
+            group = Cow::Owned(Self::new(object)?);
+        }
+    }
+}
+
+/// `name` below `path`.
+fn join(path: &str, name: &str) -> Arc<str> {
+    let mut joined = String::with_capacity(path.len() + 1 + name.len());
+    joined.push_str(path.strip_suffix('/').unwrap_or(path));
+    joined.push('/');
+    joined.push_str(name);
+    joined.into()
+}

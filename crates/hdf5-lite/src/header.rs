@@ -1,0 +1,249 @@
+//! Object headers: HDF5 File Format Specification 3.0, IV.A.1.
+
+use std::collections::VecDeque;
+
+use nom::Parser;
+use nom::bytes::complete::take;
+use nom::combinator::cond;
+use nom::number::complete::{le_u8, le_u16, le_u32};
+
+use crate::error::{Error, Result};
+use crate::file::File;
+use crate::limits::Limits;
+use crate::message::{Continuation, Message};
+use crate::parse::{
+    self, Address, Context, Parsed, Structure, field, malformed, signature, uint, version,
+};
+use crate::storage::Block;
+
+/// Read at once in the hope that the whole first chunk is in it.
+const FIRST_READ: u64 = 512;
+
+/// An object header: its messages, not parsed yet.
+#[derive(Debug)]
+pub(crate) struct ObjectHeader {
+    pub(crate) version: u8,
+    /// Seconds after the Unix epoch of the last modification, if version 2 has the times.
+    pub(crate) modified: Option<u32>,
+    chunks: Vec<Block>,
+    messages: Vec<RawMessage>,
+}
+
+/// A message in one of the chunks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RawMessage {
+    pub(crate) id: u16,
+    pub(crate) flags: u8,
+    pub(crate) creation_order: Option<u16>,
+    chunk: usize,
+    start: usize,
+    len: usize,
+}
+
+impl RawMessage {
+    /// The body says where the message is: "Shared Message".
+    pub(crate) fn is_shared(&self) -> bool {
+        self.flags & 2 != 0
+    }
+}
+
+/// The fields before the messages.
+struct Prefix {
+    version: u8,
+    modified: Option<u32>,
+    /// Messages of version 2 say the order of their creation.
+    ordered: bool,
+    /// Bytes of the fields themselves.
+    len: usize,
+    /// Bytes of the messages in the first chunk.
+    chunk: u64,
+}
+
+impl ObjectHeader {
+    pub(crate) fn read_at(file: &File, address: Address) -> Result<Self> {
+        let start = file.read_up_to(address, FIRST_READ)?;
+        let prefix = Prefix::read(&start, file.sizes())?;
+        let len = (prefix.len as u64).checked_add(prefix.chunk);
+        let checksum = if prefix.version == 2 { 4 } else { 0 };
+        let len = len.and_then(|len| len.checked_add(checksum));
+        let len = len.ok_or_else(|| Prefix::malformed(start.at, "size of chunk 0"))?;
+        Limits::ask("bytes of an object header", len, file.limits().header_bytes)?;
+        let whole = usize::try_from(len).ok().and_then(|len| start.slice(0, len));
+        let first = match whole {
+            Some(first) => first,
+            None => file.read(address, len)?,
+        };
+        let mut header = Self {
+            version: prefix.version,
+            modified: prefix.modified,
+            chunks: Vec::with_capacity(2),
+            messages: Vec::with_capacity(12),
+        };
+        header.add_chunk(first, prefix.len, prefix.ordered)?;
+        header.follow(file, address, prefix.ordered)?;
+        Ok(header)
+    }
+
+    /// Adds the continuation blocks, and theirs.
+    fn follow(&mut self, file: &File, address: Address, ordered: bool) -> Result<()> {
+        let mut seen = vec![address];
+        let mut bytes = 0_u64;
+        let mut from = 0;
+        let mut waiting = VecDeque::new();
+        loop {
+            for message in self.messages.get(from..).unwrap_or_default() {
+                if message.id == Continuation::ID {
+                    waiting.push_back(Continuation::read(&self.body(message), file.sizes())?);
+                }
+            }
+            from = self.messages.len();
+            let Some(Continuation { address, length }) = waiting.pop_front() else { return Ok(()) };
+            bytes = bytes.saturating_add(length);
+            Limits::ask("bytes of an object header", bytes, file.limits().header_bytes)?;
+            let block = file.read(address, length)?;
+            if seen.contains(&address) {
+                return Err(Continuation::malformed(block.at, "offset leads back"));
+            }
+            seen.push(address);
+            let start = if self.version == 2 {
+                if !block.data.starts_with(b"OCHK") {
+                    return Err(Continuation::malformed(block.at, "signature"));
+                }
+                4
+            } else {
+                0
+            };
+            self.add_chunk(block, start, ordered)?;
+        }
+    }
+
+    fn add_chunk(&mut self, block: Block, start: usize, ordered: bool) -> Result<()> {
+        let checksum = if self.version == 2 {
+            parse::verify(&block).map_err(|field| Prefix::malformed(block.at, field))?;
+            4
+        } else {
+            0
+        };
+        let end = block.data.len().saturating_sub(checksum);
+        let mut rest = block.data.get(start..end).unwrap_or_default();
+        let smallest = if self.version == 1 { 8 } else { 4 };
+        // Fewer bytes than a message needs are a gap.
+        while rest.len() >= smallest {
+            let (next, (id, len, flags, creation_order)) = message(rest, self.version, ordered)
+                .map_err(|stop| {
+                    let read = end - rest.len();
+                    let inner =
+                        Block { at: block.at + read as u64, data: block.data.slice(read..end) };
+                    Prefix::error(&inner, stop)
+                })?;
+            let start = end - next.len() - len;
+            let chunk = self.chunks.len();
+            self.messages.push(RawMessage { id, flags, creation_order, chunk, start, len });
+            rest = next;
+        }
+        self.chunks.push(block);
+        Ok(())
+    }
+
+    pub(crate) fn messages(&self) -> &[RawMessage] {
+        &self.messages
+    }
+
+    pub(crate) fn has<M: Message>(&self) -> bool {
+        self.messages.iter().any(|message| message.id == M::ID)
+    }
+
+    /// All messages of one type.
+    pub(crate) fn all<M: Message>(&self) -> impl Iterator<Item = &RawMessage> {
+        self.messages.iter().filter(|message| message.id == M::ID)
+    }
+
+    pub(crate) fn body(&self, message: &RawMessage) -> Block {
+        let block = self.chunks.get(message.chunk);
+        // Every message was cut from its chunk.
+        block
+            .and_then(|block| block.slice(message.start, message.len))
+            .unwrap_or(Block { at: 0, data: bytes::Bytes::new() })
+    }
+
+    /// The bytes of a message's body, without keeping them.
+    pub(crate) fn bytes(&self, message: &RawMessage) -> &[u8] {
+        let block = self.chunks.get(message.chunk);
+        let range = message.start..message.start + message.len;
+        block.and_then(|block| block.data.get(range)).unwrap_or_default()
+    }
+
+    /// The first message of a type, wherever it is stored.
+    pub(crate) fn find<M: Message>(&self, file: &File) -> Result<Option<M>> {
+        match self.all::<M>().next() {
+            Some(message) => self.parse(file, message).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// As [`find`](Self::find), for a message that the object cannot do without.
+    pub(crate) fn need<M: Message>(&self, file: &File) -> Result<M> {
+        let at = self.chunks.first().map_or(0, |chunk| chunk.at);
+        self.find(file)?.ok_or_else(|| M::malformed(at, "message is missing"))
+    }
+
+    /// Parses `message`, following it to where it is shared from.
+    pub(crate) fn parse<M: Message>(&self, file: &File, message: &RawMessage) -> Result<M> {
+        let body = self.body(message);
+        if message.is_shared() { file.shared(&body) } else { M::read(&body, file.sizes()) }
+    }
+}
+
+/// Type, size, flags and creation order of a message; its body is passed over.
+fn message(i: &[u8], version: u8, ordered: bool) -> Parsed<'_, (u16, usize, u8, Option<u16>)> {
+    if version == 1 {
+        let (i, (id, len)) = field("message type and size", (le_u16, le_u16)).parse(i)?;
+        let (i, flags) = field("message flags", le_u8).parse(i)?;
+        let (i, _) = field("reserved", take(3_usize)).parse(i)?;
+        let (i, _) = field("size of a header message", take(len)).parse(i)?;
+        return Ok((i, (id, len.into(), flags, None)));
+    }
+    let (i, id) = field("message type", le_u8).parse(i)?;
+    let (i, len) = field("message size", le_u16).parse(i)?;
+    let (i, flags) = field("message flags", le_u8).parse(i)?;
+    let (i, order) = field("creation order", cond(ordered, le_u16)).parse(i)?;
+    let (i, _) = field("size of a header message", take(len)).parse(i)?;
+    Ok((i, (id.into(), len.into(), flags, order)))
+}
+
+impl Structure for Prefix {
+    const NAME: &'static str = "object header";
+    const SPEC: &'static str = "IV.A.1";
+
+    fn parse<'a>(i: &'a [u8], _: &Context<'_>) -> Parsed<'a, Self> {
+        let whole = i.len();
+        if !i.starts_with(b"OHDR") {
+            let (i, version) = version(1..=1).parse(i)?;
+            let (i, _) = field("reserved", le_u8).parse(i)?;
+            let (i, _) = field("number of messages", le_u16).parse(i)?;
+            let (i, _) = field("reference count", le_u32).parse(i)?;
+            let (i, chunk) = field("header size", le_u32).parse(i)?;
+            let (i, _) = field("padding", take(4_usize)).parse(i)?;
+            let (len, chunk) = (whole - i.len(), chunk.into());
+            return Ok((i, Self { version, modified: None, ordered: false, len, chunk }));
+        }
+        let (i, ()) = signature(b"OHDR").parse(i)?;
+        let (i, version) = version(2..=2).parse(i)?;
+        let (i, flags) = field("flags", le_u8).parse(i)?;
+        let times = (le_u32, le_u32, le_u32, le_u32);
+        let (i, times) = field("times", cond(flags & 0x20 != 0, times)).parse(i)?;
+        let (i, _) = field("phase change", cond(flags & 0x10 != 0, (le_u16, le_u16))).parse(i)?;
+        let (i, chunk) = field("size of chunk 0", uint(1 << (flags & 3))).parse(i)?;
+        if chunk == 0 {
+            return malformed(i, "size of chunk 0");
+        }
+        let modified = times.map(|(_, modified, _, _)| modified);
+        let (ordered, len) = (flags & 4 != 0, whole - i.len());
+        Ok((i, Self { version, modified, ordered, len, chunk }))
+    }
+}
+
+/// An object that its header does not describe.
+pub(crate) fn unknown_object(at: u64) -> Error {
+    Prefix::malformed(at, "neither a group nor a dataset nor a datatype")
+}

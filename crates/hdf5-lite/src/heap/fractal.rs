@@ -1,0 +1,447 @@
+//! Fractal heap: HDF5 File Format Specification 3.0, III.G.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use nom::Parser;
+use nom::bytes::complete::take;
+use nom::combinator::{cond, verify};
+use nom::number::complete::{le_u8, le_u16, le_u32};
+
+use crate::btree::{HugeObject, v2};
+use crate::checksum::lookup3;
+use crate::error::{Error, Result};
+use crate::file::File;
+use crate::filter;
+use crate::limits::Limits;
+use crate::message::FilterPipeline;
+use crate::parse::{
+    Address, Context, Parsed, Structure, field, le_uint, malformed, signature, uint,
+    verify as verify_checksum, version, width_of,
+};
+use crate::storage::Block;
+
+/// Blocks kept decoded and verified per heap.
+const KEPT_BLOCKS: usize = 64;
+
+/// An open fractal heap.
+pub(crate) struct FractalHeap {
+    header: Header,
+    at: u64,
+    /// Direct and indirect blocks by address: many objects lie in one block.
+    blocks: Mutex<HashMap<Address, Block>>,
+}
+
+impl fmt::Debug for FractalHeap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FractalHeap").field("at", &self.at).finish_non_exhaustive()
+    }
+}
+
+#[derive(Debug)]
+struct Header {
+    id_len: u16,
+    checksummed: bool,
+    max_managed: u32,
+    huge_index: Option<Address>,
+    table_width: u16,
+    start_block: u64,
+    max_direct: u64,
+    max_heap_bits: u16,
+    root: Option<Address>,
+    root_rows: u16,
+    filtered: Option<Filtered>,
+}
+
+#[derive(Debug)]
+struct Filtered {
+    pipeline: FilterPipeline,
+    root_size: u64,
+    root_mask: u32,
+}
+
+/// Where a block lies and how it is stored.
+struct Child {
+    address: Option<Address>,
+    /// Stored size and filter mask, if filtered.
+    filtered: Option<(u64, u32)>,
+}
+
+impl FractalHeap {
+    pub(crate) fn read_at(file: &File, address: Address) -> Result<Self> {
+        // The fixed fields are at most 22 bytes, 12 lengths and 3 addresses; the filters follow.
+        let start = file.read_up_to(address, 9)?;
+        let filters = start.data.get(7..9).map_or(0, le_uint);
+        let sizes = file.sizes();
+        let (o, l) = (u64::from(sizes.offsets), u64::from(sizes.lengths));
+        let filtered = if filters > 0 { l + 4 + filters } else { 0 };
+        let len = 26 + 12 * l + 3 * o + filtered;
+        let block = file.read(address, len)?;
+        let header = Header::read_checked(&block, sizes)?;
+        Ok(Self { header, at: block.at, blocks: Mutex::default() })
+    }
+
+    fn broken(&self, field: &'static str) -> Error {
+        Header::malformed(self.at, field)
+    }
+
+    /// The object that a heap ID names.
+    pub(crate) fn object(&self, file: &File, id: &[u8]) -> Result<Block> {
+        let id =
+            id.get(..self.header.id_len.into()).ok_or_else(|| self.broken("heap id length"))?;
+        let (first, body) = id.split_first().ok_or_else(|| self.broken("heap id length"))?;
+        if first >> 6 != 0 {
+            return Err(Error::Unsupported {
+                structure: "fractal heap id",
+                field: "version",
+                found: (first >> 6).into(),
+            });
+        }
+        match first >> 4 & 3 {
+            0 => self.managed(file, body),
+            1 => self.huge(file, body),
+            2 => self.tiny(*first, body),
+            other => Err(Error::Unsupported {
+                structure: "fractal heap id",
+                field: "type",
+                found: other.into(),
+            }),
+        }
+    }
+
+    /// The object is in the ID itself.
+    fn tiny(&self, first: u8, body: &[u8]) -> Result<Block> {
+        let low = usize::from(first & 0x0f);
+        // Longer IDs have a second byte of length.
+        let object = if self.header.id_len <= 18 {
+            body.get(..=low)
+        } else {
+            body.split_first().and_then(|(next, data)| data.get(..=(low << 8 | usize::from(*next))))
+        };
+        let object = object.ok_or_else(|| self.broken("length of a tiny object"))?;
+        Ok(Block { at: self.at, data: bytes::Bytes::copy_from_slice(object) })
+    }
+
+    /// The object has its own place in the file.
+    fn huge(&self, file: &File, body: &[u8]) -> Result<Block> {
+        let sizes = file.sizes();
+        let (o, l) = (usize::from(sizes.offsets), usize::from(sizes.lengths));
+        let filtered = self.header.filtered.is_some();
+        let direct = o + l + if filtered { 4 + l } else { 0 };
+        let object = if direct <= body.len() {
+            let block = Block { at: self.at, data: bytes::Bytes::copy_from_slice(body) };
+            HugeObject::parse_direct(&block, sizes, filtered)?
+        } else {
+            let key = le_uint(body.get(..body.len().min(8)).unwrap_or_default());
+            let index = self.header.huge_index;
+            let index = index.ok_or_else(|| self.broken("address of the huge objects' B-tree"))?;
+            let tree = v2::Tree::read_at(file, index)?;
+            HugeObject::find(file, &tree, key, filtered)?
+                .ok_or_else(|| self.broken("key of a huge object"))?
+        };
+        Limits::ask("bytes of a huge object", object.length, file.limits().attribute_bytes)?;
+        let stored = file.read(object.address, object.length)?;
+        match (&self.header.filtered, object.filtered) {
+            (Some(Filtered { pipeline, .. }), Some((mask, size))) => {
+                self.unfilter(file, pipeline, &stored, mask, size)
+            }
+            _ => Ok(stored),
+        }
+    }
+
+    fn unfilter(
+        &self,
+        file: &File,
+        pipeline: &FilterPipeline,
+        stored: &Block,
+        mask: u32,
+        size: u64,
+    ) -> Result<Block> {
+        Limits::ask("bytes of a heap block", size, file.limits().attribute_bytes)?;
+        let size = usize::try_from(size).map_err(|_| self.broken("size of a block"))?;
+        let data = filter::decode(file, pipeline, mask, &stored.data, size)?;
+        Ok(Block { at: stored.at, data })
+    }
+
+    /// The object is in one of the heap's direct blocks.
+    fn managed(&self, file: &File, body: &[u8]) -> Result<Block> {
+        let header = &self.header;
+        let offset_len = usize::from(header.max_heap_bits).div_ceil(8);
+        let length_len = width_of(header.max_direct).min(width_of(header.max_managed.into()));
+        let offset = body.get(..offset_len).map(le_uint);
+        let length = body.get(offset_len..offset_len + length_len).map(le_uint);
+        let (Some(offset), Some(length)) = (offset, length) else {
+            return Err(self.broken("heap id length"));
+        };
+        let (block, block_offset) = self.direct_block_with(file, offset)?;
+        let start = usize::try_from(offset - block_offset).ok();
+        let object = start.zip(usize::try_from(length).ok());
+        object
+            .and_then(|(start, len)| block.slice(start, len))
+            .ok_or_else(|| self.broken("offset of a managed object"))
+    }
+
+    /// The direct block that spans `offset` of the heap's space, and the offset of its start.
+    fn direct_block_with(&self, file: &File, offset: u64) -> Result<(Block, u64)> {
+        let header = &self.header;
+        let root = header.root.ok_or_else(|| self.broken("address of the root block"))?;
+        let mut rows = u32::from(header.root_rows);
+        if rows == 0 {
+            let filtered = header.filtered.as_ref().map(|f| (f.root_size, f.root_mask));
+            let child = Child { address: Some(root), filtered };
+            return Ok((self.direct_block(file, &child, 0, header.start_block)?, 0));
+        }
+        let (mut address, mut base) = (root, 0_u64);
+        loop {
+            let (row, column) = self.place_of(offset - base)?;
+            if row >= rows {
+                return Err(self.broken("offset of a managed object"));
+            }
+            let size = self.row_size(row)?;
+            let entry = u64::from(row) * u64::from(header.table_width) + column;
+            let child = self.child(file, address, rows, base, entry)?;
+            let before = column.checked_mul(size).zip(self.row_start(row));
+            let start = before.and_then(|(a, b)| a.checked_add(b)?.checked_add(base));
+            base = start.ok_or_else(|| self.broken("offset of a managed object"))?;
+            if size <= header.max_direct {
+                return Ok((self.direct_block(file, &child, base, size)?, base));
+            }
+            // The child is an indirect block with as many rows as make up `size`; fewer each time.
+            let first_row = header.start_block.ilog2() + header.table_width_log2();
+            let below = (size.ilog2() + 1).checked_sub(first_row).filter(|below| *below < rows);
+            rows = below.ok_or_else(|| self.broken("rows of an indirect block"))?;
+            address = child.address.ok_or_else(|| self.broken("address of an indirect block"))?;
+        }
+    }
+
+    /// Row and column of the block that spans `offset` of an indirect block's space.
+    fn place_of(&self, offset: u64) -> Result<(u32, u64)> {
+        let header = &self.header;
+        let first_row = header.start_block.checked_mul(header.table_width.into());
+        let first_row = first_row.ok_or_else(|| self.broken("table width"))?;
+        let row = if offset < first_row { 0 } else { offset.ilog2() - first_row.ilog2() + 1 };
+        let start = self.row_start(row).ok_or_else(|| self.broken("offset of a managed object"))?;
+        Ok((row, (offset - start) / self.row_size(row)?))
+    }
+
+    /// Bytes of each block in a row: the first two rows are alike, each further one doubles.
+    fn row_size(&self, row: u32) -> Result<u64> {
+        let size =
+            self.header.start_block.checked_mul(1_u64.checked_shl(row.max(1) - 1).unwrap_or(0));
+        size.filter(|size| *size > 0).ok_or_else(|| self.broken("offset of a managed object"))
+    }
+
+    /// Where a row starts in an indirect block's space.
+    fn row_start(&self, row: u32) -> Option<u64> {
+        if row == 0 {
+            return Some(0);
+        }
+        let first = self.header.start_block.checked_mul(self.header.table_width.into())?;
+        first.checked_mul(1_u64.checked_shl(row - 1)?)
+    }
+
+    /// The entry `entry` of the indirect block at `address`.
+    fn child(
+        &self,
+        file: &File,
+        address: Address,
+        rows: u32,
+        base: u64,
+        entry: u64,
+    ) -> Result<Child> {
+        let header = &self.header;
+        let sizes = file.sizes();
+        let (o, l) = (u64::from(sizes.offsets), u64::from(sizes.lengths));
+        let per_direct = if header.filtered.is_some() { o + l + 4 } else { o };
+        let width = u64::from(header.table_width);
+        let direct = u64::from(header.max_direct_rows().min(rows)) * width;
+        let all = u64::from(rows) * width;
+        let prefix = 5 + o + u64::from(header.max_heap_bits).div_ceil(8);
+        let len = prefix + direct * per_direct + (all - direct) * o + 4;
+        let block = if let Some(block) = self.kept(address) {
+            block
+        } else {
+            Limits::ask("bytes of an indirect block", len, file.limits().header_bytes)?;
+            let block = file.read(address, len)?;
+            verify_checksum(&block).map_err(|field| IndirectBlock::malformed(block.at, field))?;
+            self.check_prefix(&block, b"FHIB", base, sizes.offsets)?;
+            self.keep(address, &block);
+            block
+        };
+        let start = prefix
+            + if entry < direct {
+                entry * per_direct
+            } else {
+                direct * per_direct + (entry - direct) * o
+            };
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
+        let tail = block.slice(start, block.data.len().saturating_sub(start));
+        let tail = tail.ok_or_else(|| IndirectBlock::malformed(block.at, "entry"))?;
+        let with_filter = entry < direct && header.filtered.is_some();
+        match child(&tail.data, &Context::new(sizes, &tail), with_filter) {
+            Ok((_, child)) => Ok(child),
+            Err(stop) => Err(IndirectBlock::error(&tail, stop)),
+        }
+    }
+
+    /// The direct block at `child`, `size` bytes when decoded.
+    fn direct_block(&self, file: &File, child: &Child, offset: u64, size: u64) -> Result<Block> {
+        let address = child.address.ok_or_else(|| self.broken("address of a direct block"))?;
+        if let Some(block) = self.kept(address) {
+            return Ok(block);
+        }
+        Limits::ask("bytes of a heap block", size, file.limits().attribute_bytes)?;
+        let block = match (&self.header.filtered, child.filtered) {
+            (Some(filtered), Some((stored, mask))) => {
+                Limits::ask("bytes of a heap block", stored, file.limits().attribute_bytes)?;
+                let stored = file.read(address, stored)?;
+                self.unfilter(file, &filtered.pipeline, &stored, mask, size)?
+            }
+            _ => file.read(address, size)?,
+        };
+        let sizes = file.sizes();
+        self.check_prefix(&block, b"FHDB", offset, sizes.offsets)?;
+        if self.header.checksummed {
+            // The checksum is computed with zeros in its place.
+            let at =
+                5 + usize::from(sizes.offsets) + usize::from(self.header.max_heap_bits).div_ceil(8);
+            let mut bytes = block.data.to_vec();
+            let place = bytes.get_mut(at..at + 4);
+            let place = place.ok_or_else(|| DirectBlock::malformed(block.at, "checksum"))?;
+            let stored = le_uint(place);
+            place.fill(0);
+            if u64::from(lookup3(&bytes)) != stored {
+                return Err(DirectBlock::malformed(block.at, "checksum"));
+            }
+        }
+        self.keep(address, &block);
+        Ok(block)
+    }
+
+    /// Signature, version and block offset.
+    fn check_prefix(&self, block: &Block, sign: &[u8], offset: u64, address_len: u8) -> Result<()> {
+        let at = 5 + usize::from(address_len);
+        let len = usize::from(self.header.max_heap_bits).div_ceil(8);
+        let stored = block.data.get(at..at + len).map(le_uint);
+        if !block.data.starts_with(sign) || stored != Some(offset) {
+            return Err(DirectBlock::malformed(block.at, "signature or block offset"));
+        }
+        Ok(())
+    }
+
+    fn kept(&self, address: Address) -> Option<Block> {
+        let blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        blocks.get(&address).cloned()
+    }
+
+    fn keep(&self, address: Address, block: &Block) {
+        let mut blocks = self.blocks.lock().unwrap_or_else(PoisonError::into_inner);
+        if blocks.len() >= KEPT_BLOCKS {
+            blocks.clear();
+        }
+        blocks.insert(address, block.clone());
+    }
+}
+
+fn child<'a>(i: &'a [u8], cx: &Context<'_>, filtered: bool) -> Parsed<'a, Child> {
+    let (i, address) = field("child address", |i| cx.sizes.address(i)).parse(i)?;
+    let stored = cond(filtered, (|i| cx.sizes.length(i), le_u32));
+    let (i, filtered) = field("size of a filtered block", stored).parse(i)?;
+    Ok((i, Child { address, filtered }))
+}
+
+impl Header {
+    fn max_direct_rows(&self) -> u32 {
+        self.max_direct.ilog2() - self.start_block.ilog2() + 2
+    }
+
+    fn table_width_log2(&self) -> u32 {
+        u32::from(self.table_width).ilog2()
+    }
+}
+
+impl Structure for Header {
+    const NAME: &'static str = "fractal heap";
+    const SPEC: &'static str = "III.G";
+
+    fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
+        let length = |i| cx.sizes.length(i);
+        let address = |i| cx.sizes.address(i);
+        let (i, ()) = signature(b"FRHP").parse(i)?;
+        let (i, _) = version(0..=0).parse(i)?;
+        let (i, id_len) = field("heap id length", le_u16).parse(i)?;
+        let (i, filters_len) = field("filters' encoded length", le_u16).parse(i)?;
+        let (i, flags) = field("flags", le_u8).parse(i)?;
+        let (i, max_managed) = field("maximum size of managed objects", le_u32).parse(i)?;
+        let (i, _) = field("next huge object id", length).parse(i)?;
+        let (i, huge_index) = field("address of huge objects", address).parse(i)?;
+        let (i, _) = field("free space", length).parse(i)?;
+        let (i, _) = field("free space manager", address).parse(i)?;
+        // Managed space, allocated space, iterator; number and size of objects of each kind.
+        let counts = (length, length, length, length, length, length, length, length);
+        let (i, _) = field("statistics", counts).parse(i)?;
+        let power = |n: &u64| n.is_power_of_two();
+        let width = verify(le_u16, |n| n.is_power_of_two());
+        let (i, table_width) = field("table width", width).parse(i)?;
+        let (i, start_block) = field("starting block size", verify(length, power)).parse(i)?;
+        let (i, max_direct) = field("maximum direct block size", verify(length, power)).parse(i)?;
+        let bits = verify(le_u16, |bits| (1..=64).contains(bits));
+        let (i, max_heap_bits) = field("maximum heap size", bits).parse(i)?;
+        let (i, _) = field("starting rows", le_u16).parse(i)?;
+        let (i, root) = field("address of root block", address).parse(i)?;
+        let (i, root_rows) = field("rows of the root block", le_u16).parse(i)?;
+        if start_block > max_direct || u32::from(root_rows) > 64 {
+            return malformed(i, "sizes of blocks");
+        }
+        let (i, filtered) = if filters_len > 0 {
+            let (i, root_size) = field("size of filtered root block", length).parse(i)?;
+            let (i, root_mask) = field("filter mask", le_u32).parse(i)?;
+            let (i, encoded) = field("filters", take(filters_len)).parse(i)?;
+            let (_, pipeline) = FilterPipeline::parse(encoded, cx)?;
+            (i, Some(Filtered { pipeline, root_size, root_mask }))
+        } else {
+            (i, None)
+        };
+        let (i, _) = field("checksum", uint(4)).parse(i)?;
+        let checksummed = flags & 2 != 0;
+        Ok((
+            i,
+            Self {
+                id_len,
+                checksummed,
+                max_managed,
+                huge_index,
+                table_width,
+                start_block,
+                max_direct,
+                max_heap_bits,
+                root,
+                root_rows,
+                filtered,
+            },
+        ))
+    }
+}
+
+/// Names of the blocks in errors.
+struct DirectBlock;
+struct IndirectBlock;
+
+impl Structure for DirectBlock {
+    const NAME: &'static str = "fractal heap direct block";
+    const SPEC: &'static str = "III.G";
+
+    fn parse<'a>(i: &'a [u8], _: &Context<'_>) -> Parsed<'a, Self> {
+        signature(b"FHDB").map(|()| Self).parse(i)
+    }
+}
+
+impl Structure for IndirectBlock {
+    const NAME: &'static str = "fractal heap indirect block";
+    const SPEC: &'static str = "III.G";
+
+    fn parse<'a>(i: &'a [u8], _: &Context<'_>) -> Parsed<'a, Self> {
+        signature(b"FHIB").map(|()| Self).parse(i)
+    }
+}

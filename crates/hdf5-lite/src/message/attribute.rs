@@ -1,0 +1,75 @@
+//! Attribute message: HDF5 File Format Specification 3.0, IV.A.2.m.
+
+use nom::Parser;
+use nom::bytes::complete::take;
+use nom::combinator::cond;
+use nom::number::complete::{le_u8, le_u16};
+
+use super::Message;
+use crate::parse::{Context, Parsed, Structure, field, until_nul, version};
+use crate::storage::Block;
+
+/// An attribute, its datatype and dataspace still messages to be read: either may be shared.
+#[derive(Clone, Debug)]
+pub(crate) struct AttributeMessage {
+    pub(crate) name: Block,
+    pub(crate) datatype: Block,
+    pub(crate) datatype_is_shared: bool,
+    pub(crate) dataspace: Block,
+    pub(crate) dataspace_is_shared: bool,
+    /// The elements, and what may follow them.
+    pub(crate) data: Block,
+}
+
+impl Message for AttributeMessage {
+    const ID: u16 = 0x000c;
+}
+
+/// The fields before the data, borrowed.
+struct Start<'a> {
+    flags: u8,
+    name: &'a [u8],
+    datatype: &'a [u8],
+    dataspace: &'a [u8],
+}
+
+impl AttributeMessage {
+    fn start(i: &[u8]) -> Parsed<'_, Start<'_>> {
+        let (i, version) = version(1..=3).parse(i)?;
+        let (i, flags) = field("flags", le_u8).parse(i)?;
+        let (i, name) = field("name size", le_u16).parse(i)?;
+        let (i, datatype) = field("datatype size", le_u16).parse(i)?;
+        let (i, dataspace) = field("dataspace size", le_u16).parse(i)?;
+        let (i, _) = field("name character set", cond(version == 3, le_u8)).parse(i)?;
+        // Version 1 pads each of the three to eight bytes, and has no flags.
+        let (flags, pad) = if version == 1 { (0, 8) } else { (flags, 1) };
+        let part = |size: u16| take(usize::from(size).next_multiple_of(pad));
+        let (i, name) = field("name", part(name)).parse(i)?;
+        let (i, datatype) = field("datatype", part(datatype)).parse(i)?;
+        let (i, dataspace) = field("dataspace", part(dataspace)).parse(i)?;
+        Ok((i, Start { flags, name: until_nul(name), datatype, dataspace }))
+    }
+
+    /// The name in a message's body, without parsing the rest.
+    pub(crate) fn name_of(body: &[u8]) -> Option<&[u8]> {
+        Self::start(body).ok().map(|(_, start)| start.name)
+    }
+}
+
+impl Structure for AttributeMessage {
+    const NAME: &'static str = "Attribute";
+    const SPEC: &'static str = "IV.A.2.m";
+
+    fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
+        let (i, start) = Self::start(i)?;
+        let attribute = Self {
+            name: cx.keep_block(start.name),
+            datatype: cx.keep_block(start.datatype),
+            datatype_is_shared: start.flags & 1 != 0,
+            dataspace: cx.keep_block(start.dataspace),
+            dataspace_is_shared: start.flags & 2 != 0,
+            data: cx.keep_block(i),
+        };
+        Ok((&[], attribute))
+    }
+}

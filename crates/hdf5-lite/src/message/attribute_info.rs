@@ -1,0 +1,34 @@
+//! Attribute Info message: HDF5 File Format Specification 3.0, IV.A.2.v.
+
+use nom::Parser;
+use nom::combinator::cond;
+use nom::number::complete::{le_u8, le_u16};
+
+use super::Message;
+use crate::parse::{Address, Context, Parsed, Structure, field, version};
+
+/// Where an object keeps its attributes when they do not lie in its header.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AttributeInfo {
+    pub(crate) heap: Option<Address>,
+    pub(crate) name_index: Option<Address>,
+}
+
+impl Message for AttributeInfo {
+    const ID: u16 = 0x0015;
+}
+
+impl Structure for AttributeInfo {
+    const NAME: &'static str = "Attribute Info";
+    const SPEC: &'static str = "IV.A.2.v";
+
+    fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
+        let (i, _) = version(0..=0).parse(i)?;
+        let (i, flags) = field("flags", le_u8).parse(i)?;
+        let (i, _) = field("maximum creation index", cond(flags & 1 != 0, le_u16)).parse(i)?;
+        let (i, heap) = field("fractal heap address", |i| cx.sizes.address(i)).parse(i)?;
+        let (i, name_index) = field("name index address", |i| cx.sizes.address(i)).parse(i)?;
+        // The index by creation order follows (flag bit 1); its records repeat the name index's.
+        Ok((i, Self { heap, name_index }))
+    }
+}

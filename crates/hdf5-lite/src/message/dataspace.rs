@@ -1,0 +1,91 @@
+//! Dataspace message: HDF5 File Format Specification 3.0, IV.A.2.b.
+
+use nom::Parser;
+use nom::bytes::complete::take;
+use nom::combinator::{cond, map_opt, verify};
+use nom::multi::count;
+use nom::number::complete::le_u8;
+
+use super::Message;
+use crate::parse::{Context, Parsed, Structure, field, malformed, version};
+
+/// `H5S_MAX_RANK` of the C library; the byte could say 255.
+const MAX_RANK: u8 = 32;
+
+/// The extent of a dataset or an attribute.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dataspace {
+    /// Whether there are axes, one element without axes, or no element at all.
+    pub class: Class,
+    /// The length of each axis, slowest first.
+    pub dims: Vec<u64>,
+    /// The length that each axis may grow to, `None` for any. Empty: the axes cannot grow.
+    pub max_dims: Vec<Option<u64>>,
+}
+
+/// Class of a dataspace ("Type").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// One element, no axes.
+    Scalar,
+    /// Axes.
+    Simple,
+    /// No elements.
+    Null,
+}
+
+impl Dataspace {
+    /// The number of elements; `None` if 64 bits cannot say it.
+    pub fn elements(&self) -> Option<u64> {
+        match self.class {
+            Class::Null => Some(0),
+            Class::Scalar => Some(1),
+            Class::Simple if self.dims.contains(&0) => Some(0),
+            Class::Simple => self.dims.iter().try_fold(1_u64, |n, dim| n.checked_mul(*dim)),
+        }
+    }
+}
+
+impl Message for Dataspace {
+    const ID: u16 = 0x0001;
+}
+
+impl Structure for Dataspace {
+    const NAME: &'static str = "Dataspace";
+    const SPEC: &'static str = "IV.A.2.b";
+
+    fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
+        let (i, version) = version(1..=2).parse(i)?;
+        let (i, rank) = field("rank", verify(le_u8, |rank| *rank <= MAX_RANK)).parse(i)?;
+        let (i, flags) = field("flags", le_u8).parse(i)?;
+        // Version 1 has five reserved bytes where version 2 has the class.
+        let (i, class) = match version {
+            1 => field("reserved", take(5_usize)).map(|_| Class::of_rank(rank)).parse(i)?,
+            _ => field("class", map_opt(le_u8, Class::from_byte)).parse(i)?,
+        };
+        if (class == Class::Simple) != (rank > 0) {
+            return malformed(i, "rank for this class");
+        }
+        let axes = usize::from(rank);
+        let (i, dims) = field("dims", count(|i| cx.sizes.length(i), axes)).parse(i)?;
+        let max = count(|i| cx.sizes.limited_length(i), axes);
+        let (i, max_dims) = field("max dims", cond(flags & 1 != 0, max)).parse(i)?;
+        // The permutation indices of version 1 (flag bit 1) were never written.
+        Ok((i, Self { class, dims, max_dims: max_dims.unwrap_or_default() }))
+    }
+}
+
+impl Class {
+    fn of_rank(rank: u8) -> Self {
+        if rank == 0 { Self::Scalar } else { Self::Simple }
+    }
+
+    fn from_byte(byte: u8) -> Option<Self> {
+        Some(match byte {
+            0 => Self::Scalar,
+            1 => Self::Simple,
+            2 => Self::Null,
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,220 @@
+//! Classes 0, 1, 2, 4 and 11: numbers and bits (IV.A.2.d).
+
+use nom::Parser;
+use nom::number::complete::{le_u8, le_u16, le_u32};
+
+use super::{Datatype, Head};
+use crate::parse::{Parsed, field, malformed, unsupported};
+
+/// Order of the bytes of a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ByteOrder {
+    /// Least significant byte first.
+    LittleEndian,
+    /// Most significant byte first.
+    BigEndian,
+    /// Pairs of bytes, most significant pair first, each pair little-endian.
+    Vax,
+}
+
+impl ByteOrder {
+    /// The order of the machine this runs on.
+    pub const NATIVE: Self =
+        if cfg!(target_endian = "big") { Self::BigEndian } else { Self::LittleEndian };
+
+    fn of(head: Head) -> Self {
+        if head.bit(0) { Self::BigEndian } else { Self::LittleEndian }
+    }
+}
+
+/// An integer; its bits may be fewer than those of its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FixedPoint {
+    /// Bytes.
+    pub size: u32,
+    /// Order of the bytes.
+    pub order: ByteOrder,
+    /// Whether it is in two's complement.
+    pub signed: bool,
+    /// Position of the lowest bit in use.
+    pub offset: u16,
+    /// Number of bits in use.
+    pub precision: u16,
+}
+
+impl FixedPoint {
+    pub(super) fn parse(i: &[u8], head: Head) -> Parsed<'_, Self> {
+        let (i, (offset, precision)) = bits(i, head)?;
+        let order = ByteOrder::of(head);
+        Ok((i, Self { size: head.size, order, signed: head.bit(3), offset, precision }))
+    }
+}
+
+/// Bits without arithmetic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BitFieldType {
+    /// Bytes.
+    pub size: u32,
+    /// Order of the bytes.
+    pub order: ByteOrder,
+    /// Position of the lowest bit in use.
+    pub offset: u16,
+    /// Number of bits in use.
+    pub precision: u16,
+}
+
+impl BitFieldType {
+    pub(super) fn parse(i: &[u8], head: Head) -> Parsed<'_, Self> {
+        let (i, (offset, precision)) = bits(i, head)?;
+        Ok((i, Self { size: head.size, order: ByteOrder::of(head), offset, precision }))
+    }
+}
+
+/// A floating-point number of any layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FloatingPoint {
+    /// Bytes.
+    pub size: u32,
+    /// Order of the bytes.
+    pub order: ByteOrder,
+    /// Position of the lowest bit in use.
+    pub offset: u16,
+    /// Number of bits in use.
+    pub precision: u16,
+    /// Position of the sign bit.
+    pub sign: u8,
+    /// Position of the exponent.
+    pub exponent: u8,
+    /// Bits of the exponent.
+    pub exponent_size: u8,
+    /// Position of the mantissa.
+    pub mantissa: u8,
+    /// Bits of the mantissa.
+    pub mantissa_size: u8,
+    /// What is added to the exponent.
+    pub bias: u32,
+    /// Where the highest bit of the mantissa is.
+    pub normalization: Normalization,
+}
+
+/// Where the highest bit of a mantissa is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Normalization {
+    /// Stored, and may be zero.
+    None,
+    /// Stored, and set except in zero.
+    MostSignificantBitSet,
+    /// Not stored, implied to be set.
+    Implied,
+}
+
+impl FloatingPoint {
+    pub(super) fn parse(i: &[u8], head: Head) -> Parsed<'_, Self> {
+        let order = match (head.bit(6), head.bit(0)) {
+            (false, false) => ByteOrder::LittleEndian,
+            (false, true) => ByteOrder::BigEndian,
+            (true, true) => ByteOrder::Vax,
+            (true, false) => return unsupported(i, "byte order", 2),
+        };
+        let normalization = match head.bits >> 4 & 3 {
+            0 => Normalization::None,
+            1 => Normalization::MostSignificantBitSet,
+            2 => Normalization::Implied,
+            other => return unsupported(i, "mantissa normalization", other.into()),
+        };
+        let [_, sign, ..] = head.bits.to_le_bytes();
+        let (i, (offset, precision)) = bits(i, head)?;
+        let at = i;
+        let (i, (exponent, exponent_size)) = field("exponent", (le_u8, le_u8)).parse(i)?;
+        let (i, (mantissa, mantissa_size)) = field("mantissa", (le_u8, le_u8)).parse(i)?;
+        let (i, bias) = field("exponent bias", le_u32).parse(i)?;
+        let all = u64::from(head.size) * 8;
+        let ends = [(exponent, exponent_size), (mantissa, mantissa_size), (sign, 1)];
+        if ends.iter().any(|(start, size)| u64::from(*start) + u64::from(*size) > all) {
+            return malformed(at, "bits of a floating-point number");
+        }
+        let size = head.size;
+        Ok((
+            i,
+            Self {
+                size,
+                order,
+                offset,
+                precision,
+                sign,
+                exponent,
+                exponent_size,
+                mantissa,
+                mantissa_size,
+                bias,
+                normalization,
+            },
+        ))
+    }
+
+    /// Size, sign, exponent and mantissa positions and sizes, bias.
+    fn layout(&self) -> (u32, u8, u8, u8, u8, u8, u32) {
+        let Self { size, sign, exponent, exponent_size, mantissa, mantissa_size, bias, .. } = *self;
+        (size, sign, exponent, exponent_size, mantissa, mantissa_size, bias)
+    }
+
+    /// Whether this is an IEEE 754 number of 2, 4 or 8 bytes, in either byte order.
+    pub fn is_ieee(&self) -> bool {
+        let ieee =
+            [(2, 15, 10, 5, 0, 10, 15), (4, 31, 23, 8, 0, 23, 127), (8, 63, 52, 11, 0, 52, 1023)];
+        self.normalization == Normalization::Implied
+            && self.order != ByteOrder::Vax
+            && self.offset == 0
+            && ieee.contains(&self.layout())
+    }
+}
+
+/// A time, of which the specification says no more than its bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeType {
+    /// Bytes.
+    pub size: u32,
+    /// Order of the bytes.
+    pub order: ByteOrder,
+    /// Number of bits in use.
+    pub precision: u16,
+}
+
+impl TimeType {
+    pub(super) fn parse(i: &[u8], head: Head) -> Parsed<'_, Self> {
+        let (i, precision) = field("bit precision", le_u16).parse(i)?;
+        Ok((i, Self { size: head.size, order: ByteOrder::of(head), precision }))
+    }
+}
+
+/// A complex number: real and imaginary part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComplexType {
+    /// Bytes of both parts.
+    pub size: u32,
+    /// The type of each part.
+    pub base: Box<Datatype>,
+}
+
+impl ComplexType {
+    pub(super) fn parse(i: &[u8], head: Head) -> Parsed<'_, Self> {
+        let (rest, base) = head.base(i)?;
+        if !matches!(base, Datatype::FloatingPoint(_))
+            || base.size().checked_mul(2) != usize::try_from(head.size).ok()
+        {
+            return malformed(i, "base type");
+        }
+        Ok((rest, Self { size: head.size, base: Box::new(base) }))
+    }
+}
+
+/// Offset and precision, which must lie within the bytes.
+fn bits(i: &[u8], head: Head) -> Parsed<'_, (u16, u16)> {
+    let (rest, (offset, precision)) =
+        field("bit offset and precision", (le_u16, le_u16)).parse(i)?;
+    let end = u64::from(offset) + u64::from(precision);
+    if precision == 0 || end > u64::from(head.size) * 8 {
+        return malformed(i, "bit offset and precision");
+    }
+    Ok((rest, (offset, precision)))
+}

@@ -1,0 +1,100 @@
+//! Classes 3 and 5: strings of fixed length, and opaque bytes (IV.A.2.d).
+
+use nom::Parser;
+use nom::bytes::complete::take;
+
+use super::Head;
+use crate::parse::{Parsed, field, unsupported, until_nul};
+
+/// A string of fixed length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StringType {
+    /// Bytes, padding included.
+    pub size: u32,
+    /// What fills the bytes behind the text.
+    pub padding: Padding,
+    /// Encoding of the text.
+    pub character_set: CharacterSet,
+}
+
+/// What fills the bytes behind a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Padding {
+    /// A NUL ends the text; what follows means nothing.
+    NullTerminate,
+    /// NULs.
+    NullPad,
+    /// Spaces, as in Fortran.
+    SpacePad,
+}
+
+impl Padding {
+    pub(super) fn from_bits(bits: u32) -> Option<Self> {
+        Some(match bits & 0x0f {
+            0 => Self::NullTerminate,
+            1 => Self::NullPad,
+            2 => Self::SpacePad,
+            _ => return None,
+        })
+    }
+
+    /// `bytes` without the padding.
+    pub fn cut(self, bytes: &[u8]) -> &[u8] {
+        let without_end = |pad: u8| {
+            let len = bytes.iter().rposition(|byte| *byte != pad).map_or(0, |last| last + 1);
+            bytes.get(..len).unwrap_or_default()
+        };
+        match self {
+            Self::NullTerminate => until_nul(bytes),
+            Self::NullPad => without_end(0),
+            Self::SpacePad => without_end(b' '),
+        }
+    }
+}
+
+/// Encoding of a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CharacterSet {
+    /// ASCII.
+    Ascii,
+    /// UTF-8.
+    Utf8,
+}
+
+impl CharacterSet {
+    pub(super) fn from_bits(bits: u32) -> Option<Self> {
+        Some(match bits & 0x0f {
+            0 => Self::Ascii,
+            1 => Self::Utf8,
+            _ => return None,
+        })
+    }
+}
+
+impl StringType {
+    pub(super) fn parse(i: &[u8], head: Head) -> Parsed<'_, Self> {
+        let Some(padding) = Padding::from_bits(head.bits) else {
+            return unsupported(i, "padding type", u64::from(head.bits & 0x0f));
+        };
+        let Some(character_set) = CharacterSet::from_bits(head.bits >> 4) else {
+            return unsupported(i, "character set", u64::from(head.bits >> 4 & 0x0f));
+        };
+        Ok((i, Self { size: head.size, padding, character_set }))
+    }
+}
+
+/// Bytes that mean something to the writer only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpaqueType {
+    /// Bytes.
+    pub size: u32,
+    /// What the writer calls them, as stored.
+    pub tag: Vec<u8>,
+}
+
+impl OpaqueType {
+    pub(super) fn parse(i: &[u8], head: Head) -> Parsed<'_, Self> {
+        let (i, tag) = field("tag", take(head.bits & 0xff)).parse(i)?;
+        Ok((i, Self { size: head.size, tag: until_nul(tag).to_vec() }))
+    }
+}

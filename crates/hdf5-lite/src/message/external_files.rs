@@ -1,0 +1,52 @@
+//! External Data Files message: HDF5 File Format Specification 3.0, IV.A.2.h.
+
+use nom::Parser;
+use nom::bytes::complete::take;
+use nom::multi::count;
+use nom::number::complete::le_u16;
+
+use super::Message;
+use crate::parse::{Address, Context, Parsed, Structure, field, version};
+
+/// The list of raw files that hold a dataset's elements.
+#[derive(Clone, Debug)]
+pub(crate) struct ExternalFiles {
+    /// Local heap with the names.
+    pub(crate) heap: Address,
+    pub(crate) slots: Vec<Slot>,
+}
+
+/// A part of one raw file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot {
+    /// Where the name lies in the local heap.
+    pub(crate) name: u64,
+    pub(crate) offset: u64,
+    /// `None`: as much as there is.
+    pub(crate) size: Option<u64>,
+}
+
+impl Message for ExternalFiles {
+    const ID: u16 = 0x0007;
+}
+
+impl Structure for ExternalFiles {
+    const NAME: &'static str = "External Data Files";
+    const SPEC: &'static str = "IV.A.2.h";
+
+    fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
+        let (i, _) = version(1..=1).parse(i)?;
+        let (i, _) = field("reserved", take(3_usize)).parse(i)?;
+        let (i, _) = field("allocated slots", le_u16).parse(i)?;
+        let (i, used) = field("used slots", le_u16).parse(i)?;
+        let (i, heap) = field("heap address", |i| cx.sizes.defined(i)).parse(i)?;
+        let slot = |i| {
+            let (i, name) = cx.sizes.length(i)?;
+            let (i, offset) = cx.sizes.length(i)?;
+            let (i, size) = cx.sizes.limited_length(i)?;
+            Ok((i, Slot { name, offset, size }))
+        };
+        let (i, slots) = field("slots", count(slot, used.into())).parse(i)?;
+        Ok((i, Self { heap, slots }))
+    }
+}

@@ -1,0 +1,61 @@
+//! Fill Value messages, old and new: HDF5 File Format Specification 3.0, IV.A.2.e and IV.A.2.f.
+
+use bytes::Bytes;
+use nom::Parser;
+use nom::multi::length_data;
+use nom::number::complete::{le_u8, le_u16, le_u32};
+
+use super::Message;
+use crate::parse::{Context, Parsed, Structure, field, version};
+
+/// The value of elements that were never written.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FillValue {
+    /// One element; empty for the library's default, all zeros.
+    pub(crate) value: Bytes,
+}
+
+impl Message for FillValue {
+    const ID: u16 = 0x0005;
+}
+
+impl Structure for FillValue {
+    const NAME: &'static str = "Fill Value";
+    const SPEC: &'static str = "IV.A.2.f";
+
+    fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
+        let (i, version) = version(1..=3).parse(i)?;
+        // When the space is allocated and when the value is written matters to writers only.
+        let (i, defined) = if version == 3 {
+            field("flags", le_u8).map(|flags| flags & 0x20 != 0).parse(i)?
+        } else {
+            let (i, _) = field("times", le_u16).parse(i)?;
+            field("defined", le_u8).map(|defined| version == 1 || defined != 0).parse(i)?
+        };
+        if !defined {
+            return Ok((i, Self::default()));
+        }
+        let (i, value) = field("value", length_data(le_u32)).parse(i)?;
+        Ok((i, Self { value: cx.keep(value) }))
+    }
+}
+
+/// The fill value as releases before 1.6 wrote it.
+#[derive(Clone, Debug)]
+pub(crate) struct FillValueOld {
+    pub(crate) value: Bytes,
+}
+
+impl Message for FillValueOld {
+    const ID: u16 = 0x0004;
+}
+
+impl Structure for FillValueOld {
+    const NAME: &'static str = "Fill Value (old)";
+    const SPEC: &'static str = "IV.A.2.e";
+
+    fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
+        let (i, value) = field("value", length_data(le_u32)).parse(i)?;
+        Ok((i, Self { value: cx.keep(value) }))
+    }
+}

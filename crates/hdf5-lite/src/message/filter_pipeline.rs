@@ -1,0 +1,73 @@
+//! Filter Pipeline message: HDF5 File Format Specification 3.0, IV.A.2.l.
+
+use nom::Parser;
+use nom::bytes::complete::take;
+use nom::combinator::verify;
+use nom::multi::count;
+use nom::number::complete::{le_u8, le_u16, le_u32};
+
+use super::Message;
+use crate::parse::{Context, Parsed, Structure, field, until_nul, version};
+
+/// `H5Z_MAX_NFILTERS` of the C library; a filter mask has as many bits.
+const MAX_FILTERS: u8 = 32;
+
+/// From here on numbers belong to registered filters, which are stored with their name.
+const FIRST_REGISTERED: u16 = 256;
+
+/// The filters that a chunk went through, in the order of writing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FilterPipeline {
+    pub(crate) filters: Vec<FilterInfo>,
+}
+
+/// One filter of a pipeline.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilterInfo {
+    /// Its number as registered with The HDF Group.
+    pub id: u16,
+    /// Its name, if the file has it.
+    pub name: String,
+    /// Whether the chunk may do without it.
+    pub optional: bool,
+    /// Its parameters.
+    pub client_data: Vec<u32>,
+}
+
+impl Message for FilterPipeline {
+    const ID: u16 = 0x000b;
+}
+
+impl Structure for FilterPipeline {
+    const NAME: &'static str = "Filter Pipeline";
+    const SPEC: &'static str = "IV.A.2.l";
+
+    fn parse<'a>(i: &'a [u8], _: &Context<'_>) -> Parsed<'a, Self> {
+        let (i, version) = version(1..=2).parse(i)?;
+        let number = verify(le_u8, |n| *n <= MAX_FILTERS);
+        let (i, number) = field("number of filters", number).parse(i)?;
+        let reserved = if version == 1 { 6_usize } else { 0 };
+        let (i, _) = field("reserved", take(reserved)).parse(i)?;
+        let (i, filters) = count(|i| filter(i, version), number.into()).parse(i)?;
+        Ok((i, Self { filters }))
+    }
+}
+
+fn filter(i: &[u8], version: u8) -> Parsed<'_, FilterInfo> {
+    let (i, id) = field("filter identification", le_u16).parse(i)?;
+    let (i, name_len) = match version {
+        2 if id < FIRST_REGISTERED => (i, 0),
+        _ => field("name length", le_u16).parse(i)?,
+    };
+    let (i, flags) = field("filter flags", le_u16).parse(i)?;
+    let (i, values) = field("number of client data values", le_u16).parse(i)?;
+    // Version 1 pads the name to eight bytes.
+    let pad = if version == 1 { 8 } else { 1 };
+    let name_len = usize::from(name_len).next_multiple_of(pad);
+    let (i, name) = field("filter name", take(name_len)).parse(i)?;
+    let (i, client_data) = field("client data", count(le_u32, values.into())).parse(i)?;
+    let padding = if version == 1 && values % 2 == 1 { 4_usize } else { 0 };
+    let (i, _) = field("client data padding", take(padding)).parse(i)?;
+    let name = String::from_utf8_lossy(until_nul(name)).into_owned();
+    Ok((i, FilterInfo { id, name, optional: flags & 1 != 0, client_data }))
+}

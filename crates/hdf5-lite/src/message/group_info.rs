@@ -1,0 +1,29 @@
+//! Group Info message: HDF5 File Format Specification 3.0, IV.A.2.k.
+
+use nom::Parser;
+use nom::combinator::cond;
+use nom::number::complete::{le_u8, le_u16};
+
+use super::Message;
+use crate::parse::{Context, Parsed, Structure, field, version};
+
+/// Hints for writers of a "new style" group.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct GroupInfo;
+
+impl Message for GroupInfo {
+    const ID: u16 = 0x000a;
+}
+
+impl Structure for GroupInfo {
+    const NAME: &'static str = "Group Info";
+    const SPEC: &'static str = "IV.A.2.k";
+
+    fn parse<'a>(i: &'a [u8], _: &Context<'_>) -> Parsed<'a, Self> {
+        let (i, _) = version(0..=0).parse(i)?;
+        let (i, flags) = field("flags", le_u8).parse(i)?;
+        let (i, _) = field("phase change", cond(flags & 1 != 0, (le_u16, le_u16))).parse(i)?;
+        let (i, _) = field("estimates", cond(flags & 2 != 0, (le_u16, le_u16))).parse(i)?;
+        Ok((i, Self))
+    }
+}

@@ -1,0 +1,82 @@
+//! Link message: HDF5 File Format Specification 3.0, IV.A.2.g.
+
+use bytes::Bytes;
+use nom::Parser;
+use nom::bytes::complete::take;
+use nom::combinator::cond;
+use nom::multi::length_data;
+use nom::number::complete::{le_u8, le_u16, le_u64};
+
+use super::Message;
+use crate::group::LinkTarget;
+use crate::object::ObjectAddress;
+use crate::parse::uint;
+use crate::parse::{Context, Parsed, Structure, c_string, field, unsupported, until_nul, version};
+
+/// One link of a "new style" group.
+#[derive(Clone, Debug)]
+pub(crate) struct LinkMessage {
+    pub(crate) name: Bytes,
+    pub(crate) creation_order: Option<u64>,
+    pub(crate) target: LinkTarget,
+}
+
+impl Message for LinkMessage {
+    const ID: u16 = 0x0006;
+}
+
+impl LinkMessage {
+    /// The fields up to the name; the name is all that a lookup wants of most links.
+    fn start(i: &[u8]) -> Parsed<'_, (u8, Option<u64>, &[u8])> {
+        let (i, _) = version(1..=1).parse(i)?;
+        let (i, flags) = field("flags", le_u8).parse(i)?;
+        let (i, kind) = field("link type", cond(flags & 8 != 0, le_u8)).parse(i)?;
+        let (i, order) = field("creation order", cond(flags & 4 != 0, le_u64)).parse(i)?;
+        let (i, _) = field("character set", cond(flags & 16 != 0, le_u8)).parse(i)?;
+        let width = 1 << (flags & 3);
+        let (i, name) = field("link name", length_data(uint(width))).parse(i)?;
+        Ok((i, (kind.unwrap_or(0), order, name)))
+    }
+
+    /// The name in a message's body, without parsing the rest.
+    pub(crate) fn name_of(body: &[u8]) -> Option<&[u8]> {
+        Self::start(body).ok().map(|(_, (_, _, name))| name)
+    }
+}
+
+impl Structure for LinkMessage {
+    const NAME: &'static str = "Link";
+    const SPEC: &'static str = "IV.A.2.g";
+
+    fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
+        let (i, (kind, creation_order, name)) = Self::start(i)?;
+        let name = cx.keep(name);
+        let (i, target) = match kind {
+            0 => field("object header address", |i| cx.sizes.defined(i))
+                .map(|address| LinkTarget::Hard(ObjectAddress(address)))
+                .parse(i)?,
+            1 => field("soft link value", length_data(le_u16))
+                .map(|path| LinkTarget::Soft(cx.keep(until_nul(path))))
+                .parse(i)?,
+            64 => {
+                let (i, value) = field("external link value", length_data(le_u16)).parse(i)?;
+                let (_, target) = external(value, cx)?;
+                (i, target)
+            }
+            65.. => field("user-defined link value", length_data(le_u16))
+                .map(|data| LinkTarget::UserDefined { kind, data: cx.keep(data) })
+                .parse(i)?,
+            _ => return unsupported(i, "link type", kind.into()),
+        };
+        Ok((i, Self { name, creation_order, target }))
+    }
+}
+
+/// Version and flags in one byte, both zero, and two strings.
+fn external<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, LinkTarget> {
+    let (i, _) = field("external link version", take(1_usize)).parse(i)?;
+    let (i, file) = field("external link file", c_string).parse(i)?;
+    // Some writers leave out the NUL at the very end.
+    let path = until_nul(i);
+    Ok((&[], LinkTarget::External { file: cx.keep(file), path: cx.keep(path) }))
+}

@@ -1,0 +1,34 @@
+//! Link Info message: HDF5 File Format Specification 3.0, IV.A.2.c.
+
+use nom::Parser;
+use nom::combinator::cond;
+use nom::number::complete::{le_u8, le_u64};
+
+use super::Message;
+use crate::parse::{Address, Context, Parsed, Structure, field, version};
+
+/// Where a "new style" group keeps its links when they do not lie in its header.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LinkInfo {
+    pub(crate) heap: Option<Address>,
+    pub(crate) name_index: Option<Address>,
+}
+
+impl Message for LinkInfo {
+    const ID: u16 = 0x0002;
+}
+
+impl Structure for LinkInfo {
+    const NAME: &'static str = "Link Info";
+    const SPEC: &'static str = "IV.A.2.c";
+
+    fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
+        let (i, _) = version(0..=0).parse(i)?;
+        let (i, flags) = field("flags", le_u8).parse(i)?;
+        let (i, _) = field("maximum creation index", cond(flags & 1 != 0, le_u64)).parse(i)?;
+        let (i, heap) = field("fractal heap address", |i| cx.sizes.address(i)).parse(i)?;
+        let (i, name_index) = field("name index address", |i| cx.sizes.address(i)).parse(i)?;
+        // The index by creation order follows (flag bit 1); links say their order themselves.
+        Ok((i, Self { heap, name_index }))
+    }
+}

@@ -1,0 +1,91 @@
+//! Header messages (IV.A.2), one file each, and the table of them.
+
+mod attribute;
+mod attribute_info;
+mod continuation;
+mod data_layout;
+mod dataspace;
+mod datatype;
+mod external_files;
+mod fill_value;
+mod filter_pipeline;
+mod group_info;
+mod link;
+mod link_info;
+mod shared;
+mod shared_table;
+mod symbol_table;
+mod times;
+
+pub(crate) use attribute::AttributeMessage;
+pub(crate) use attribute_info::AttributeInfo;
+pub(crate) use continuation::Continuation;
+pub(crate) use data_layout::{ChunkIndexing, ChunkedLayout, DataLayout};
+pub use dataspace::{Class as SpaceClass, Dataspace};
+pub use datatype::*;
+pub(crate) use external_files::ExternalFiles;
+pub(crate) use fill_value::{FillValue, FillValueOld};
+pub use filter_pipeline::FilterInfo;
+pub(crate) use filter_pipeline::FilterPipeline;
+pub(crate) use group_info::GroupInfo;
+pub(crate) use link::LinkMessage;
+pub(crate) use link_info::LinkInfo;
+pub(crate) use shared::Shared;
+pub(crate) use shared_table::SharedMessageTable;
+pub(crate) use symbol_table::SymbolTable;
+pub(crate) use times::{ModificationTime, ModificationTimeOld, ObjectComment, ReferenceCount};
+
+use crate::error::Result;
+use crate::parse::{Sizes, Structure};
+use crate::storage::Block;
+
+/// A header message.
+pub(crate) trait Message: Structure {
+    /// "Header Message Type".
+    const ID: u16;
+}
+
+/// Rows of the messages with a file here. From them come the names and the check that each parses.
+macro_rules! messages {
+    ($($id:literal $message:ident),* $(,)?) => {
+        /// The name of the message type `id` in the specification.
+        pub(crate) fn name(id: u16) -> Option<&'static str> {
+            $(const _: () = assert!(<$message as Message>::ID == $id);)*
+            match id {
+                0x0000 => Some("NIL"),
+                $($id => Some(<$message as Structure>::NAME),)*
+                _ => None,
+            }
+        }
+
+        /// Parses a message of type `id` and drops it; unknown types pass.
+        pub(crate) fn check(id: u16, body: &Block, sizes: Sizes) -> Result<()> {
+            match id {
+                $($id => <$message as Structure>::read(body, sizes).map(drop),)*
+                _ => Ok(()),
+            }
+        }
+    };
+}
+
+messages! {
+    0x0001 Dataspace,
+    0x0002 LinkInfo,
+    0x0003 Datatype,
+    0x0004 FillValueOld,
+    0x0005 FillValue,
+    0x0006 LinkMessage,
+    0x0007 ExternalFiles,
+    0x0008 DataLayout,
+    0x000a GroupInfo,
+    0x000b FilterPipeline,
+    0x000c AttributeMessage,
+    0x000d ObjectComment,
+    0x000e ModificationTimeOld,
+    0x000f SharedMessageTable,
+    0x0010 Continuation,
+    0x0011 SymbolTable,
+    0x0012 ModificationTime,
+    0x0015 AttributeInfo,
+    0x0016 ReferenceCount,
+}

@@ -1,0 +1,40 @@
+//! Shared message: HDF5 File Format Specification 3.0, IV.A.2, "Shared Message".
+
+use nom::Parser;
+use nom::bytes::complete::take;
+use nom::number::complete::le_u8;
+
+use crate::parse::{Address, Context, Parsed, Structure, field, unsupported, version};
+
+/// Where a message lies that does not stand in the header itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shared {
+    /// In the header of another object, a committed datatype.
+    Committed(Address),
+    /// In the file's heap of shared messages, under this fractal heap ID.
+    Heap([u8; 8]),
+}
+
+impl Structure for Shared {
+    const NAME: &'static str = "Shared Message";
+    const SPEC: &'static str = "IV.A.2";
+
+    fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
+        let (i, version) = version(1..=3).parse(i)?;
+        let at = i;
+        let (i, kind) = field("type", le_u8).parse(i)?;
+        let reserved = if version == 1 { 6_usize } else { 0 };
+        let (i, _) = field("reserved", take(reserved)).parse(i)?;
+        match (version, kind) {
+            (3, 1) => {
+                let (i, id) = field("heap id", nom::number::complete::le_u64).parse(i)?;
+                Ok((i, Self::Heap(id.to_le_bytes())))
+            }
+            // Before version 3 the type was always 0.
+            (1 | 2, _) | (3, 2) => {
+                field("address", |i| cx.sizes.defined(i)).map(Self::Committed).parse(i)
+            }
+            _ => unsupported(at, "type", kind.into()),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Small messages about an object: comment (IV.A.2.n), modification time old and new
+//! (IV.A.2.o, IV.A.2.s), reference count (IV.A.2.w).
+
+use bytes::Bytes;
+use nom::Parser;
+use nom::bytes::complete::take;
+use nom::combinator::map_opt;
+use nom::number::complete::le_u32;
+
+use super::Message;
+use crate::parse::{Context, Parsed, Structure, field, until_nul, version};
+
+/// A note for people.
+#[derive(Clone, Debug)]
+pub(crate) struct ObjectComment(pub(crate) Bytes);
+
+impl Message for ObjectComment {
+    const ID: u16 = 0x000d;
+}
+
+impl Structure for ObjectComment {
+    const NAME: &'static str = "Object Comment";
+    const SPEC: &'static str = "IV.A.2.n";
+
+    fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
+        Ok((&[], Self(cx.keep(until_nul(i)))))
+    }
+}
+
+/// Seconds after the Unix epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ModificationTime(pub(crate) u32);
+
+impl Message for ModificationTime {
+    const ID: u16 = 0x0012;
+}
+
+impl Structure for ModificationTime {
+    const NAME: &'static str = "Object Modification Time";
+    const SPEC: &'static str = "IV.A.2.s";
+
+    fn parse<'a>(i: &'a [u8], _: &Context<'_>) -> Parsed<'a, Self> {
+        let (i, _) = version(1..=1).parse(i)?;
+        let (i, _) = field("reserved", take(3_usize)).parse(i)?;
+        field("seconds", le_u32).map(Self).parse(i)
+    }
+}
+
+/// Year, month, day, hour, minute and second in decimal digits, in universal time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ModificationTimeOld {
+    pub(crate) year: u16,
+    /// Month, day, hour, minute, second.
+    pub(crate) rest: [u8; 5],
+}
+
+impl Message for ModificationTimeOld {
+    const ID: u16 = 0x000e;
+}
+
+impl Structure for ModificationTimeOld {
+    const NAME: &'static str = "Object Modification Time (old)";
+    const SPEC: &'static str = "IV.A.2.o";
+
+    fn parse<'a>(i: &'a [u8], _: &Context<'_>) -> Parsed<'a, Self> {
+        let digits =
+            |len: usize| map_opt(take(len), |text| std::str::from_utf8(text).ok()?.parse().ok());
+        let two = || map_opt(take(2_usize), |text| std::str::from_utf8(text).ok()?.parse().ok());
+        let (i, year) = field("year", digits(4)).parse(i)?;
+        let (i, rest) = field("date", (two(), two(), two(), two(), two())).parse(i)?;
+        Ok((i, Self { year, rest: <[u8; 5]>::from(rest) }))
+    }
+}
+
+/// The number of hard links to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReferenceCount(pub(crate) u32);
+
+impl Message for ReferenceCount {
+    const ID: u16 = 0x0016;
+}
+
+impl Structure for ReferenceCount {
+    const NAME: &'static str = "Object Reference Count";
+    const SPEC: &'static str = "IV.A.2.w";
+
+    fn parse<'a>(i: &'a [u8], _: &Context<'_>) -> Parsed<'a, Self> {
+        let (i, _) = version(0..=0).parse(i)?;
+        field("reference count", le_u32).map(Self).parse(i)
+    }
+}

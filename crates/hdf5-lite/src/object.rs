@@ -1,0 +1,328 @@
+//! Objects: what groups, datasets and committed datatypes have in common.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::attribute::Attribute;
+use crate::btree::records::Dense;
+use crate::dataset::Dataset;
+use crate::error::{Error, Result};
+use crate::file::File;
+use crate::group::Group;
+use crate::header::{ObjectHeader, RawMessage, unknown_object};
+use crate::message::{
+    self, AttributeInfo, AttributeMessage, DataLayout, Dataspace, Datatype, GroupInfo, LinkInfo,
+    LinkMessage, ModificationTime, ObjectComment, ReferenceCount, SymbolTable,
+};
+use crate::parse::{Address, Structure};
+
+/// Where an object's header lies: two links to one address are links to one object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ObjectAddress(pub(crate) Address);
+
+impl ObjectAddress {
+    /// Bytes from the superblock on.
+    pub fn get(self) -> u64 {
+        self.0.0
+    }
+}
+
+/// An object of any kind.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Node {
+    /// A group.
+    Group(Group),
+    /// A dataset.
+    Dataset(Dataset),
+    /// A committed datatype.
+    Datatype(CommittedDatatype),
+}
+
+impl Node {
+    /// The part that all kinds have.
+    pub fn object(&self) -> &Object {
+        match self {
+            Self::Group(group) => group.object(),
+            Self::Dataset(dataset) => dataset.object(),
+            Self::Datatype(datatype) => &datatype.object,
+        }
+    }
+}
+
+/// The header of an object: its attributes, and what kind of object it is.
+#[derive(Clone)]
+pub struct Object {
+    file: File,
+    address: Address,
+    path: Arc<str>,
+    header: Arc<ObjectHeader>,
+}
+
+/// Kind of an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ObjectKind {
+    /// A group.
+    Group,
+    /// A dataset.
+    Dataset,
+    /// A committed datatype.
+    Datatype,
+}
+
+impl fmt::Display for ObjectKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Group => "a group",
+            Self::Dataset => "a dataset",
+            Self::Datatype => "a committed datatype",
+        })
+    }
+}
+
+impl Object {
+    pub(crate) fn open(file: &File, address: Address, path: Arc<str>) -> Result<Self> {
+        let header = file.header(address)?;
+        Ok(Self { file: file.clone(), address, path, header })
+    }
+
+    pub(crate) fn with_path(self, path: Arc<str>) -> Self {
+        Self { path, ..self }
+    }
+
+    /// The file it is in.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The path that led here.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Where its header lies.
+    pub fn address(&self) -> ObjectAddress {
+        ObjectAddress(self.address)
+    }
+
+    pub(crate) fn header(&self) -> &ObjectHeader {
+        &self.header
+    }
+
+    /// What the messages in the header make it.
+    pub fn kind(&self) -> Result<ObjectKind> {
+        let header = self.header();
+        if header.has::<SymbolTable>() || header.has::<LinkInfo>() {
+            Ok(ObjectKind::Group)
+        } else if header.has::<Datatype>() && header.has::<Dataspace>() {
+            Ok(ObjectKind::Dataset)
+        } else if header.has::<Datatype>() && !header.has::<DataLayout>() {
+            Ok(ObjectKind::Datatype)
+        } else if header.has::<GroupInfo>() || header.has::<LinkMessage>() {
+            Ok(ObjectKind::Group)
+        } else {
+            Err(unknown_object(self.file.offset(self.address)))
+        }
+    }
+
+    /// The object as what it is.
+    pub fn into_node(self) -> Result<Node> {
+        Ok(match self.kind()? {
+            ObjectKind::Group => Node::Group(Group::new(self)?),
+            ObjectKind::Dataset => Node::Dataset(Dataset::new(self)?),
+            ObjectKind::Datatype => Node::Datatype(CommittedDatatype::new(self)?),
+        })
+    }
+
+    /// The error for an object that is not what the caller wanted.
+    pub(crate) fn wrong_type(&self, wanted: &'static str) -> Error {
+        let found = self.kind().map_or_else(|error| error.to_string(), |kind| kind.to_string());
+        Error::WrongType { place: self.path().into(), wanted, found }
+    }
+
+    /// The attribute `name`, if there is one.
+    pub fn find_attr(&self, name: &str) -> Result<Option<Attribute>> {
+        if let Some(found) = self.find_attr_bytes(name.as_bytes())? {
+            return Ok(Some(found));
+        }
+        match latin_1(name) {
+            Some(name) => self.find_attr_bytes(&name),
+            None => Ok(None),
+        }
+    }
+
+    fn find_attr_bytes(&self, name: &[u8]) -> Result<Option<Attribute>> {
+        for message in self.header.all::<AttributeMessage>() {
+            // The name of a shared attribute is known only when it is read.
+            if message.is_shared()
+                || AttributeMessage::name_of(self.header.bytes(message)) == Some(name)
+            {
+                let found = self.attribute(message)?;
+                if found.name_bytes() == name {
+                    return Ok(Some(found));
+                }
+            }
+        }
+        let mut found = None;
+        self.for_each_dense(Some(name), &mut |attribute| {
+            if attribute.name_bytes() == name {
+                found = Some(attribute);
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// The attribute `name`.
+    pub fn attr(&self, name: &str) -> Result<Attribute> {
+        self.find_attr(name)?.ok_or_else(|| Error::NotFound {
+            what: "attribute",
+            name: name.into(),
+            place: self.path().into(),
+        })
+    }
+
+    /// All attributes, in the byte order of their names.
+    pub fn attrs(&self) -> Result<Vec<Attribute>> {
+        let mut attributes = Vec::new();
+        for message in self.header.all::<AttributeMessage>() {
+            attributes.push(self.attribute(message)?);
+        }
+        self.for_each_dense(None, &mut |attribute| attributes.push(attribute))?;
+        attributes.sort_by(|a, b| a.name_bytes().cmp(b.name_bytes()));
+        Ok(attributes)
+    }
+
+    fn attribute(&self, message: &RawMessage) -> Result<Attribute> {
+        let attribute = self.header.parse::<AttributeMessage>(&self.file, message)?;
+        Attribute::new(&self.file, &self.path, attribute)
+    }
+
+    fn for_each_dense(&self, name: Option<&[u8]>, visit: &mut impl FnMut(Attribute)) -> Result<()> {
+        let file = &self.file;
+        let Some(info) = self.header.find::<AttributeInfo>(file)? else { return Ok(()) };
+        let (Some(heap), Some(index)) = (info.heap, info.name_index) else { return Ok(()) };
+        let dense = Dense::open(file, heap, index)?;
+        let mut number = 0;
+        dense.select(file, name, &mut |body, flags| {
+            number += 1;
+            file.limits().ask_entries("attributes of an object", number)?;
+            // Flag bit 1: what lies in the heap is a shared message.
+            let attribute: AttributeMessage = if flags & 2 != 0 {
+                file.shared(&body)?
+            } else {
+                AttributeMessage::read(&body, file.sizes())?
+            };
+            visit(Attribute::new(file, &self.path, attribute)?);
+            Ok(())
+        })
+    }
+
+    /// The comment that someone left on it.
+    pub fn comment(&self) -> Result<Option<String>> {
+        let comment = self.header.find::<ObjectComment>(&self.file)?;
+        Ok(comment.map(|comment| text(&comment.0).into_owned()))
+    }
+
+    /// When it was last modified, in seconds after the Unix epoch.
+    pub fn modified(&self) -> Result<Option<u32>> {
+        let message = self.header.find::<ModificationTime>(&self.file)?;
+        Ok(message.map(|time| time.0).or(self.header.modified))
+    }
+
+    /// Hard links to it; one if the header does not say.
+    pub fn reference_count(&self) -> Result<u32> {
+        let count = self.header.find::<ReferenceCount>(&self.file)?;
+        Ok(count.map_or(1, |count| count.0))
+    }
+
+    /// Types and names of the header's messages; the name of an unknown type is empty.
+    pub fn messages(&self) -> impl Iterator<Item = (u16, &'static str)> {
+        let messages = self.header.messages().iter();
+        messages.map(|raw| (raw.id, message::name(raw.id).unwrap_or_default()))
+    }
+
+    /// Parses every message of the header, those too that reading never asks for.
+    pub fn check_messages(&self) -> Result<()> {
+        for raw in self.header.messages().iter().filter(|raw| !raw.is_shared()) {
+            message::check(raw.id, &self.header.body(raw), self.file.sizes())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Object")
+            .field("path", &self.path)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A datatype with a name of its own.
+#[derive(Clone, Debug)]
+pub struct CommittedDatatype {
+    object: Object,
+    datatype: Datatype,
+}
+
+impl CommittedDatatype {
+    pub(crate) fn new(object: Object) -> Result<Self> {
+        let datatype = object.header().need(object.file())?;
+        Ok(Self { object, datatype })
+    }
+
+    /// The datatype.
+    pub fn datatype(&self) -> &Datatype {
+        &self.datatype
+    }
+}
+
+/// Gives a handle the methods of its object.
+macro_rules! as_object {
+    ($($handle:ty),*) => { $(
+        impl $handle {
+            /// The part that all kinds of objects have.
+            pub fn object(&self) -> &$crate::object::Object {
+                &self.object
+            }
+
+            /// The path that led here.
+            pub fn path(&self) -> &str {
+                self.object.path()
+            }
+
+            /// The attribute `name`, if there is one.
+            pub fn find_attr(&self, name: &str) -> $crate::Result<Option<$crate::Attribute>> {
+                self.object.find_attr(name)
+            }
+
+            /// The attribute `name`.
+            pub fn attr(&self, name: &str) -> $crate::Result<$crate::Attribute> {
+                self.object.attr(name)
+            }
+
+            /// All attributes, in the byte order of their names.
+            pub fn attrs(&self) -> $crate::Result<Vec<$crate::Attribute>> {
+                self.object.attrs()
+            }
+        }
+    )* };
+}
+
+as_object!(Group, CommittedDatatype, Dataset);
+
+/// A name or text in the file: UTF-8, or Latin-1 if it is not that.
+pub(crate) fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.into(),
+        Err(_) => bytes.iter().map(|byte| char::from(*byte)).collect::<String>().into(),
+    }
+}
+
+/// The bytes of a name that [`text`] could have shown as `name` because it is not UTF-8.
+pub(crate) fn latin_1(name: &str) -> Option<Vec<u8>> {
+    let bytes: Option<Vec<u8>> = name.chars().map(|c| u8::try_from(c).ok()).collect();
+    bytes.filter(|bytes| std::str::from_utf8(bytes).is_err())
+}

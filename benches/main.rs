@@ -1,1 +1,13 @@
-fn main() {}
+//! `cargo bench`. One module per question; each says what a slow-down would mean.
+//!
+//! The models are made by `benches/make_models.py` (needs Keras); without them the groups skip.
+
+#![allow(
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "a bench that cannot run should stop; criterion's macros have no docs"
+)]
+
+mod load;
+
+criterion::criterion_main!(load::benches);

@@ -12,14 +12,14 @@ use crate::group::Group;
 use crate::header::ObjectHeader;
 use crate::heap::{Collection, GlobalHeapId};
 use crate::limits::Limits;
-use crate::message::{Message, Shared, SharedMessageTable};
+use crate::message::{Datatype, Message, Shared, SharedMessageTable, VariableKind};
 use crate::object::{Node, Object};
 use crate::parse::{Address, Sizes, Structure};
 use crate::resolve::Resolver;
 use crate::shared_messages::SharedMessages;
 use crate::storage::{Block, Source, Storage};
 use crate::superblock::Superblock;
-use crate::{Dataset, map};
+use crate::{Dataset, element, map};
 
 /// Parsed headers and heap collections kept per file.
 const KEPT: usize = 64;
@@ -106,6 +106,21 @@ impl File {
     /// The limits that the file was opened with.
     pub fn limits(&self) -> &Limits {
         &self.inner.limits
+    }
+
+    /// The values of an element of variable length; none for one that was never written.
+    ///
+    /// `element` are the bytes of one element of type `datatype`, of this file.
+    pub fn variable(&self, datatype: &Datatype, element: &[u8]) -> Result<Bytes> {
+        let Datatype::Variable(t) = datatype else {
+            return Err(Error::WrongType {
+                place: "the datatype".into(),
+                wanted: "of variable length",
+                found: datatype.class().into(),
+            });
+        };
+        let size = if t.kind == VariableKind::String { 1 } else { t.base.size() };
+        Ok(element::variable(self, element, size)?.unwrap_or_default())
     }
 
     pub(crate) fn root_object(&self) -> Result<Object> {

@@ -126,7 +126,11 @@ impl ObjectHeader {
         };
         let end = block.data.len().saturating_sub(checksum);
         let mut rest = block.data.get(start..end).unwrap_or_default();
-        let smallest = if self.version == 1 { 8 } else { 4 };
+        let smallest = match (self.version, ordered) {
+            (1, _) => 8,
+            (_, true) => 6,
+            (_, false) => 4,
+        };
         // Fewer bytes than a message needs are a gap.
         while rest.len() >= smallest {
             let (next, (id, len, flags, creation_order)) = message(rest, self.version, ordered)

@@ -7,7 +7,7 @@ use nom::number::complete::{le_u8, le_u16, le_u32};
 use crate::error::Result;
 use crate::file::File;
 use crate::heap::FractalHeap;
-use crate::message::SharedMessageTable;
+use crate::message::{FillValue, FillValueOld, Message, SharedMessageTable};
 use crate::parse::{Address, Context, Parsed, Structure, field, signature, version};
 use crate::storage::Block;
 
@@ -35,15 +35,13 @@ impl SharedMessages {
 
     /// The body of the message of type `id` under a heap ID.
     pub(crate) fn object(&self, file: &File, message: u16, id: &[u8]) -> Result<Block> {
-        // The five types that can be shared each have a bit.
-        let bit = match message {
-            0x0001 => 0,
-            0x0003 => 1,
-            0x0004 | 0x0005 => 2,
-            0x000b => 3,
-            _ => 4,
-        };
-        let heap = self.heaps.iter().find(|(types, _)| types >> bit & 1 != 0);
+        // The specification numbers the bits 0 to 4. The C library, and so every file, takes the
+        // message type for the bit, with both fill values under the new one's.
+        let bit = if message == FillValueOld::ID { FillValue::ID } else { message };
+        let heap = self
+            .heaps
+            .iter()
+            .find(|(types, _)| types.checked_shr(bit.into()).unwrap_or(0) & 1 != 0);
         let (_, heap) = heap.ok_or_else(|| Table::malformed(0, "index of shared messages"))?;
         heap.object(file, id)
     }

@@ -20,7 +20,9 @@ const MAX_LEN: u64 = 100;
 pub(crate) struct Superblock {
     pub(crate) version: u8,
     pub(crate) sizes: Sizes,
-    /// End of file address, counted from the base address.
+    /// "Base Address". A user block put in front later does not change it.
+    stored_base: u64,
+    /// "End of File Address".
     pub(crate) end_of_file: Option<Address>,
     /// Object header of the root group.
     pub(crate) root: Address,
@@ -48,7 +50,8 @@ impl Superblock {
             parse::verify(&whole).map_err(|field| Self::malformed(base, field))?;
         }
         if let Some(Address(end)) = superblock.end_of_file {
-            let expected = base.saturating_add(end);
+            // Both count from the file's start as it was when it was written.
+            let expected = base.saturating_add(end.saturating_sub(superblock.stored_base));
             if expected > storage.len() {
                 return Err(Error::Truncated { expected, actual: storage.len() });
             }
@@ -78,27 +81,40 @@ impl Structure for Superblock {
         let address = |i| sizes.address(i);
         if version >= 2 {
             let (i, _) = field("file consistency flags", le_u8).parse(i)?;
-            let (i, _) = field("base address", address).parse(i)?;
+            let (i, base) = field("base address", address).parse(i)?;
+            let stored_base = base.map_or(0, |base| base.0);
             let (i, extension) = field("superblock extension address", address).parse(i)?;
             let (i, end_of_file) = field("end of file address", address).parse(i)?;
             let (i, root) = field("root group address", |i| sizes.defined(i)).parse(i)?;
             return Ok((
                 i,
-                Self { version, sizes, end_of_file, root, driver_info: None, extension },
+                Self {
+                    version,
+                    sizes,
+                    stored_base,
+                    end_of_file,
+                    root,
+                    driver_info: None,
+                    extension,
+                },
             ));
         }
         let (i, _) = field("reserved", le_u8).parse(i)?;
         let (i, _) = field("group node k", (le_u16, le_u16)).parse(i)?;
         let (i, _) = field("file consistency flags", le_u32).parse(i)?;
         let (i, _) = field("indexed storage k", cond(version == 1, (le_u16, le_u16))).parse(i)?;
-        let (i, _) = field("base address", address).parse(i)?;
+        let (i, base) = field("base address", address).parse(i)?;
+        let stored_base = base.map_or(0, |base| base.0);
         let (i, _) = field("free space address", address).parse(i)?;
         let (i, end_of_file) = field("end of file address", address).parse(i)?;
         let (i, driver_info) = field("driver information address", address).parse(i)?;
         // The root group's symbol table entry (III.C); only the header's address matters.
         let (i, _) = field("root link name", |i| sizes.length(i)).parse(i)?;
         let (i, root) = field("root group address", |i| sizes.defined(i)).parse(i)?;
-        Ok((i, Self { version, sizes, end_of_file, root, driver_info, extension: None }))
+        Ok((
+            i,
+            Self { version, sizes, stored_base, end_of_file, root, driver_info, extension: None },
+        ))
     }
 }
 

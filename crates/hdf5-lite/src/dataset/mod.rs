@@ -105,6 +105,11 @@ impl Dataset {
         &self.inner.space.dims
     }
 
+    /// The extent; of a virtual dataset, that which its sources give it.
+    pub fn extent(&self) -> Result<Dataspace> {
+        Ok(self.inner.space.clone())
+    }
+
     /// The number of elements; `None` if 64 bits cannot say it.
     pub fn elements(&self) -> Option<u64> {
         self.inner.space.elements()

@@ -8,6 +8,9 @@ const MAX_SIZE: usize = 32;
 /// The value of `bytes`, rounded to the nearest `f64`; `None` for a layout beyond 32 bytes or
 /// a mantissa beyond 112 bits.
 pub(crate) fn float_value(layout: &FloatingPoint, bytes: &[u8]) -> Option<f64> {
+    if layout.is_ieee() {
+        return ieee(layout.order, bytes);
+    }
     let bits = Bits::new(layout.order, bytes)?;
     let negative = bits.get(layout.sign, 1)? == 1;
     let exponent = bits.get(layout.exponent, layout.exponent_size)?;
@@ -45,6 +48,23 @@ pub(crate) fn float_value(layout: &FloatingPoint, bytes: &[u8]) -> Option<f64> {
         }
     };
     Some(if negative { -magnitude } else { magnitude })
+}
+
+/// The layouts that the machine knows.
+fn ieee(order: ByteOrder, bytes: &[u8]) -> Option<f64> {
+    let big = order == ByteOrder::BigEndian;
+    macro_rules! value {
+        ($type:ty) => {{
+            let bytes = bytes.try_into().ok()?;
+            if big { <$type>::from_be_bytes(bytes) } else { <$type>::from_le_bytes(bytes) }
+        }};
+    }
+    match bytes.len() {
+        2 => Some(value!(half::f16).into()),
+        4 => Some(value!(f32).into()),
+        8 => Some(value!(f64)),
+        _ => None,
+    }
 }
 
 fn power(exponent: u128, layout: &FloatingPoint) -> Option<i32> {

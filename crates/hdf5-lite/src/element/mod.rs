@@ -4,6 +4,7 @@ mod float;
 mod number;
 mod text;
 
+pub(crate) use float::float_value;
 pub use number::Element;
 pub(crate) use number::{numbers, view};
-pub(crate) use text::strings;
+pub(crate) use text::{strings, variable};

@@ -70,15 +70,11 @@ macro_rules! integers {
             }
 
             fn of_float(value: f64) -> Option<Self> {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    reason = "what the cast changed is found by casting back"
-                )]
-                let (cast, back) = (value as Self, (value as Self) as f64);
-                // The largest value rounds up as f64 where it has more than 53 bits.
-                #[expect(clippy::float_cmp, reason = "integers have to be exact")]
-                let exact = back == value && (cast != Self::MAX || Self::BITS < 53);
-                exact.then_some(cast)
+                match whole(value)? {
+                    Number::Signed(value) => value.try_into().ok(),
+                    Number::Unsigned(value) => value.try_into().ok(),
+                    Number::Float(_) => None,
+                }
             }
         }
     )* };
@@ -138,6 +134,21 @@ floats! {
     bf16(2, 8, 7, 127) bf16::from_f64,
     f32(4, 8, 23, 127) to_f32,
     f64(8, 11, 52, 1023) std::convert::identity
+}
+
+/// A float that is an integer, as one.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked before")]
+fn whole(value: f64) -> Option<Number> {
+    let limit = 2_f64.powi(127);
+    #[expect(clippy::float_cmp, reason = "integers have to be exact")]
+    let exact = value.trunc() == value;
+    if !exact || value < -limit || value >= 2.0 * limit {
+        None
+    } else if value < limit {
+        Some(Number::Signed(value as i128))
+    } else {
+        Some(Number::Unsigned(value as u128))
+    }
 }
 
 /// A number of any type.

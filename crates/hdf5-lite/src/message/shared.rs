@@ -23,8 +23,10 @@ impl Structure for Shared {
         let (i, version) = version(1..=3).parse(i)?;
         let at = i;
         let (i, kind) = field("type", le_u8).parse(i)?;
-        let reserved = if version == 1 { 6_usize } else { 0 };
-        let (i, _) = field("reserved", take(reserved)).parse(i)?;
+        // What the specification calls the address of version 1 is a symbol table entry in the
+        // files: the address comes behind the offset of a name.
+        let before = if version == 1 { 6 + usize::from(cx.sizes.lengths) } else { 0 };
+        let (i, _) = field("reserved", take(before)).parse(i)?;
         match (version, kind) {
             (3, 1) => {
                 let (i, id) = field("heap id", nom::number::complete::le_u64).parse(i)?;

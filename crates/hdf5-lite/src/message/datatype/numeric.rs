@@ -152,6 +152,15 @@ impl FloatingPoint {
         ))
     }
 
+    /// The value of an element, rounded to the nearest `f64`.
+    ///
+    /// `None` for `bytes` of another length and for layouts that no machine has: more than 32
+    /// bytes, a mantissa of more than 112 bits.
+    pub fn value(&self, bytes: &[u8]) -> Option<f64> {
+        let right = u32::try_from(bytes.len()) == Ok(self.size);
+        right.then(|| crate::element::float_value(self, bytes)).flatten()
+    }
+
     /// Size, sign, exponent and mantissa positions and sizes, bias.
     fn layout(&self) -> (u32, u8, u8, u8, u8, u8, u32) {
         let Self { size, sign, exponent, exponent_size, mantissa, mantissa_size, bias, .. } = *self;

@@ -27,12 +27,14 @@ const MODELS: &[&str] = &["Functional", "Model", "Sequential"];
 
 /// Rewrites the config of one functional model; the layers themselves are not touched.
 pub(super) fn rewrite(config: &mut Map<String, Value>, dialect: &mut Dialect) -> Result<()> {
-    let layers = config.get("layers").and_then(Value::as_array).cloned().unwrap_or_default();
+    let Some(Value::Array(mut layers)) = config.remove("layers") else {
+        return Err(Error::config("Functional", "has no list of layers"));
+    };
     let names: BTreeSet<String> = layers.iter().map(name_of).map(str::to_owned).collect();
     let mut rewriter = Rewriter { names, offsets: Offsets::default(), dialect };
 
     let mut nodes = Vec::with_capacity(layers.len());
-    for layer in &layers {
+    for layer in &mut layers {
         nodes.push(rewriter.layer_nodes(layer)?);
     }
     let mut ends = [config.remove("input_layers"), config.remove("output_layers")]
@@ -45,9 +47,6 @@ pub(super) fn rewrite(config: &mut Map<String, Value>, dialect: &mut Dialect) ->
     }
     rewriter.count_from_zero(&layers, &mut nodes, &mut ends);
 
-    let Some(Value::Array(layers)) = config.get_mut("layers") else {
-        return Err(Error::config("Functional", "has no list of layers"));
-    };
     for (layer, nodes) in layers.iter_mut().zip(nodes) {
         let name = name_of(layer).to_owned();
         let Some(map) = layer.as_object_mut() else { continue };
@@ -57,6 +56,7 @@ pub(super) fn rewrite(config: &mut Map<String, Value>, dialect: &mut Dialect) ->
         }
     }
     let [inputs, outputs] = ends;
+    config.insert("layers".into(), Value::Array(layers));
     config.insert("input_layers".into(), inputs);
     config.insert("output_layers".into(), outputs);
     Ok(())
@@ -98,20 +98,21 @@ struct Rewriter<'a> {
 }
 
 impl Rewriter<'_> {
-    fn layer_nodes(&mut self, layer: &Value) -> Result<Vec<Value>> {
-        let wrong = |v: &Value| {
-            Error::config(format!("{}/inbound_nodes", name_of(layer)), format!("unknown form {v}"))
-        };
-        let mut nodes = Vec::new();
-        for node in layer.get("inbound_nodes").and_then(Value::as_array).into_iter().flatten() {
+    /// Takes the calls out of a layer's object, in Keras 3's spelling.
+    fn layer_nodes(&mut self, layer: &mut Value) -> Result<Vec<Value>> {
+        let nodes = layer.as_object_mut().and_then(|map| map.remove("inbound_nodes"));
+        let Some(Value::Array(nodes)) = nodes else { return Ok(Vec::new()) };
+        let rewrite = |node: Value| {
             if node.get("args").is_some() {
-                nodes.push(node.clone());
-                continue;
+                return Ok(node);
             }
             self.dialect.note("inbound_nodes: lists of references became {args, kwargs}");
-            nodes.push(self.old_node(class_of(layer), node).ok_or_else(|| wrong(node))?);
-        }
-        Ok(nodes)
+            self.old_node(class_of(layer), &node).ok_or_else(|| {
+                let path = format!("{}/inbound_nodes", name_of(layer));
+                Error::config(path, format!("unknown form {node}"))
+            })
+        };
+        nodes.into_iter().map(rewrite).collect()
     }
 
     /// One call in the spelling of Keras 1 and 2.
@@ -307,7 +308,7 @@ fn shift(value: &mut Value, models: &BTreeSet<String>) {
 fn shift_end(value: &mut Value, models: &BTreeSet<String>) {
     match value {
         Value::Array(items) if matches!(items.first(), Some(Value::String(_))) => {
-            lower(items, models)
+            lower(items, models);
         }
         Value::Array(items) => items.iter_mut().for_each(|v| shift_end(v, models)),
         Value::Object(map) => map.values_mut().for_each(|v| shift_end(v, models)),

@@ -14,8 +14,24 @@ pub(super) fn class(class: &str) -> &str {
         "Convolution3D" => "Conv3D",
         "Deconvolution2D" => "Conv2DTranspose",
         "SeparableConvolution2D" => "SeparableConv2D",
+        "TimeDistributedDense" => "Dense",
         other => other,
     }
+}
+
+/// What today's layer is that a `Merge` of this mode was; its other modes have none that does
+/// quite the same.
+pub(super) fn merge(config: &mut Map<String, Value>) -> Option<&'static str> {
+    let class = match config.get("mode").and_then(Value::as_str)? {
+        "sum" => "Add",
+        "mul" => "Multiply",
+        "ave" => "Average",
+        "max" => "Maximum",
+        "concat" => "Concatenate",
+        _ => return None,
+    };
+    rename(config, "concat_axis", "axis");
+    Some(class)
 }
 
 /// Old key, new key: those that mean the same in every class.
@@ -61,27 +77,70 @@ pub(super) fn config(class: &str, config: &mut Map<String, Value>, dialect: &mut
     }
     kernel_size(config);
     match class {
+        "SReLU" => {
+            for key in ["t_left", "a_left", "t_right", "a_right"] {
+                let (old, new) = (format!("{key}_init"), format!("{key}_initializer"));
+                renamed += usize::from(rename(config, &old, &new));
+            }
+        }
+        "ZeroPadding1D" | "ZeroPadding2D" => borders(config),
         "UpSampling1D" => renamed += usize::from(rename(config, "length", "size")),
         "Conv2DTranspose" => {
             // A fixed output shape, batch included: Keras 2 derives it from strides and padding.
             config.remove("output_shape");
         }
-        // The old flag meant one gamma (without beta) for both.
-        "LSTM" | "GRU" | "SimpleRNN" => {
-            config.remove("consume_less");
-        }
         _ => {}
     }
-    if config.get("data_format").and_then(Value::as_str) == Some("default") {
-        config.remove("data_format");
-    }
-    for (old, new) in [("th", "channels_first"), ("tf", "channels_last")] {
-        if config.get("data_format").and_then(Value::as_str) == Some(old) {
-            config.insert("data_format".into(), new.into());
-        }
+    let format = match config.get("data_format").and_then(Value::as_str) {
+        None | Some("default") => dialect.data_format,
+        Some(old) => DATA_FORMATS.iter().find(|(name, _)| *name == old).map(|(_, new)| *new),
+    };
+    // Where a layer does not say it, that of the others: `ZeroPadding2D` never did. `Flatten` takes
+    // elements as they lie, and with one axis channels are always last.
+    let has_one = class != "Flatten" && !class.ends_with("1D");
+    if let Some(format) = format.filter(|_| has_one) {
+        config.insert("data_format".into(), format.into());
     }
     if renamed > 0 || config.len() != before {
         dialect.note("Keras 1 class names and keys became Keras 3's");
+    }
+}
+
+/// Keras 1's `dim_ordering` and Keras 3's `data_format`.
+const DATA_FORMATS: &[(&str, &str)] = &[("th", "channels_first"), ("tf", "channels_last")];
+
+/// The format that the layers of a model have, if one of them says it.
+pub(super) fn data_format(model: &Value) -> Option<&'static str> {
+    match model {
+        Value::Object(map) => {
+            let own = map.get("dim_ordering").and_then(Value::as_str);
+            let known = DATA_FORMATS.iter().find(|(name, _)| Some(*name) == own);
+            known.map(|(_, new)| *new).or_else(|| map.values().find_map(data_format))
+        }
+        Value::Array(items) => items.iter().find_map(data_format),
+        _ => None,
+    }
+}
+
+/// `padding` of four numbers (top, bottom, left, right) or of names becomes one pair per axis.
+fn borders(config: &mut Map<String, Value>) {
+    let names = |map: &Map<String, Value>, keys: [&str; 2]| -> Value {
+        keys.iter().map(|key| map.get(*key).cloned().unwrap_or_else(|| json!(0))).collect()
+    };
+    let pairs = match config.get("padding") {
+        Some(Value::Array(sides)) => match sides.as_slice() {
+            [top, bottom, left, right] => Some(json!([[top, bottom], [left, right]])),
+            _ => None,
+        },
+        Some(Value::Object(map)) if map.contains_key("top_pad") => {
+            let rows = names(map, ["top_pad", "bottom_pad"]);
+            Some(json!([rows, names(map, ["left_pad", "right_pad"])]))
+        }
+        Some(Value::Object(map)) => Some(names(map, ["left_pad", "right_pad"])),
+        _ => None,
+    };
+    if let Some(pairs) = pairs {
+        config.insert("padding".into(), pairs);
     }
 }
 
@@ -109,9 +168,9 @@ pub(super) fn merge_to_functional(sequential: &Map<String, Value>) -> Result<Map
     if let Some(config) = merge.get_mut("config").and_then(Value::as_object_mut) {
         config.remove("layers");
     }
-    let mut end = graph.push(&merge, ends)?;
+    let mut end = graph.push(&merge, &ends)?;
     for layer in rest {
-        end = graph.push(layer, vec![end])?;
+        end = graph.push(layer, &[end])?;
     }
     let name = config.get("name").cloned().unwrap_or_else(|| "sequential".into());
     let inputs: Vec<Value> = graph.inputs.iter().map(|n| json!([n, 0, 0])).collect();
@@ -140,15 +199,15 @@ fn branch_ends(merge: &Value, graph: &mut Chain, ends: &mut Vec<String>) -> Resu
             if let Some(config) = merge.get_mut("config").and_then(Value::as_object_mut) {
                 config.remove("layers");
             }
-            graph.push(&merge, inner)?
+            graph.push(&merge, &inner)?
         } else {
             let shape = first.get("config").and_then(|c| c.get("batch_input_shape"));
             let shape = shape.cloned().ok_or_else(wrong)?;
             let input = graph.input(&shape);
-            graph.push(first, vec![input])?
+            graph.push(first, &[input])?
         };
         for layer in rest {
-            end = graph.push(layer, vec![end])?;
+            end = graph.push(layer, &[end])?;
         }
         ends.push(end);
     }
@@ -173,7 +232,7 @@ impl Chain {
         name
     }
 
-    fn push(&mut self, layer: &Value, from: Vec<String>) -> Result<String> {
+    fn push(&mut self, layer: &Value, from: &[String]) -> Result<String> {
         let name = layer.get("config").and_then(|c| c.get("name")).and_then(Value::as_str);
         let name = name.ok_or_else(|| Error::config("Merge", "a layer has no name"))?.to_owned();
         let mut layer = layer.clone();

@@ -23,7 +23,10 @@ pub(super) fn config(class: &str, config: &mut Map<String, Value>, dialect: &mut
     if rename(config, "batch_input_shape", "batch_shape") {
         dialect.note("batch_input_shape became batch_shape");
     }
-    config.remove("input_dtype");
+    match class {
+        "InputLayer" => _ = rename(config, "input_dtype", "dtype"),
+        _ => _ = config.remove("input_dtype"),
+    }
     for key in ["activation", "recurrent_activation"] {
         if config.get(key).and_then(Value::as_str) == Some("hard_sigmoid") {
             config.insert(key.into(), HARD_SIGMOID_KERAS2.into());
@@ -37,6 +40,22 @@ pub(super) fn config(class: &str, config: &mut Map<String, Value>, dialect: &mut
         }
         "LeakyReLU" if rename(config, "alpha", "negative_slope") => {
             dialect.note("LeakyReLU: alpha became negative_slope");
+        }
+        // Names of before TensorFlow 2.6.
+        "CategoryEncoding" if rename(config, "max_tokens", "num_tokens") => {
+            dialect.note("CategoryEncoding: max_tokens became num_tokens");
+        }
+        "Discretization" if rename(config, "bins", "bin_boundaries") => {
+            dialect.note("Discretization: bins became bin_boundaries");
+        }
+        "IntegerLookup" => {
+            for (old, new) in [
+                ("max_values", "max_tokens"),
+                ("mask_value", "mask_token"),
+                ("oov_value", "oov_token"),
+            ] {
+                rename(config, old, new);
+            }
         }
         "ZeroPadding1D" | "Cropping1D" => {
             let key = if class == "ZeroPadding1D" { "padding" } else { "cropping" };

@@ -8,6 +8,7 @@ mod graph;
 mod keras1;
 mod keras2;
 mod objects;
+mod stored;
 mod tf_ops;
 
 use std::collections::BTreeSet;
@@ -16,6 +17,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{Error, Result};
+
+/// Module of Keras 3's layers; it tells the layer `Add` from the operation `Add`.
+const LAYERS_MODULE: &str = "keras.layers";
 
 /// Which Keras wrote a config, as far as the spelling depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -62,32 +66,60 @@ fn visit_keys(value: &Value, visit: &mut impl FnMut(&str)) {
     }
 }
 
+/// `2.13.1` as `(2, 13)`.
+pub(crate) fn major_minor(version: &str) -> Option<(u32, u32)> {
+    let mut parts = version.trim().split('.');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
 /// The rewriting of one document.
 pub struct Dialect {
     generation: Generation,
-    notes: BTreeSet<String>,
+    version: Option<(u32, u32)>,
+    is_theano: bool,
+    data_format: Option<&'static str>,
+    notes: BTreeSet<&'static str>,
 }
 
 impl Dialect {
-    /// For a document that this generation wrote.
-    pub fn new(generation: Generation) -> Self {
-        Self { generation, notes: BTreeSet::new() }
+    /// For a document that this generation wrote; more exactly this version, with this backend,
+    /// as far as they are known.
+    pub fn new(generation: Generation, version: Option<&str>, backend: Option<&str>) -> Self {
+        Self {
+            generation,
+            version: version.and_then(major_minor),
+            is_theano: backend == Some("theano") && generation < Generation::Keras3,
+            data_format: None,
+            notes: BTreeSet::new(),
+        }
+    }
+
+    /// Rewrites a whole model in place.
+    ///
+    /// # Errors
+    /// [`Error::Config`] where the structure is not what any Keras writes.
+    pub fn model(&mut self, model: &mut Value) -> Result<()> {
+        if self.generation == Generation::Keras1 {
+            self.data_format = keras1::data_format(model);
+        }
+        self.object(model)
+    }
+
+    fn version_before(&self, major: u32, minor: u32) -> bool {
+        self.version.is_some_and(|v| v < (major, minor))
     }
 
     /// What was rewritten, each kind of rewrite once.
     pub fn into_notes(self) -> Vec<String> {
-        self.notes.into_iter().collect()
+        self.notes.into_iter().map(str::to_owned).collect()
     }
 
-    fn note(&mut self, text: impl Into<String>) {
-        self.notes.insert(text.into());
+    fn note(&mut self, text: &'static str) {
+        self.notes.insert(text);
     }
 
     /// Rewrites a model or layer object `{class_name, config}` in place.
-    ///
-    /// # Errors
-    /// [`Error::Config`] where the structure is not what any Keras writes.
-    pub fn object(&mut self, object: &mut Value) -> Result<()> {
+    fn object(&mut self, object: &mut Value) -> Result<()> {
         let Some(map) = object.as_object_mut() else {
             return Err(Error::config("model", format!("expected a layer object, found {object}")));
         };
@@ -154,8 +186,10 @@ impl Dialect {
         }
         let class = match self.generation {
             Generation::Keras1 => {
-                let class = keras1::class(&class).to_owned();
-                keras1::config(&class, config_of(map, &class)?, self);
+                let config = config_of(map, &class)?;
+                let merge = if class == "Merge" { keras1::merge(config) } else { None };
+                let class = merge.unwrap_or_else(|| keras1::class(&class)).to_owned();
+                keras1::config(&class, config, self);
                 class
             }
             _ => class,
@@ -164,11 +198,18 @@ impl Dialect {
         map.insert("class_name".into(), class.clone().into());
         if self.generation < Generation::Keras3 {
             keras2::config(&class, config_of(map, &class)?, self);
+            // There were no operations then that a layer's name could mean.
+            map.insert("module".into(), LAYERS_MODULE.into());
         }
         if tf_ops::is_op(&class) {
             tf_ops::rewrite(map, self)?;
         }
         let config = config_of(map, &class)?;
+        if let Some(form) = stored::form(&class, config, self) {
+            self.note("weights of an old layout are rearranged into today's");
+            config.insert("stored".into(), serde_json::to_value(form).unwrap_or_default());
+        }
+        config.remove("consume_less");
         objects::rewrite(config, self);
         // Layers inside: wrapped layers, cells, layers in the place of an activation.
         for (key, value) in config.iter_mut() {

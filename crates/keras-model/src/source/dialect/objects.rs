@@ -15,38 +15,44 @@ pub(super) fn rewrite(config: &mut Map<String, Value>, dialect: &mut Dialect) {
             Some("constraint") => Constraint::CLASSES,
             _ => continue,
         };
-        let before = value.clone();
-        canonical(value, known);
-        if *value != before {
+        if canonical(value, known) {
             dialect.note("names of initializers, regularizers and constraints became objects");
         }
     }
 }
 
-/// `"glorot_uniform"`, `{"name": "MaxNorm", "m": 2}` or `{class_name, config}` as the last form.
-fn canonical(value: &mut Value, known: &[&str]) {
+/// `"glorot_uniform"`, `{"name": "MaxNorm", "m": 2}` or `{class_name, config}` as the last form;
+/// whether it was another one.
+fn canonical(value: &mut Value, known: &[&str]) -> bool {
     match value {
         Value::String(name) => {
             *value = json!({"class_name": class_name(name, known), "config": {}});
+            true
         }
         // Keras 1 wrote the arguments beside the name.
         Value::Object(map) if !map.contains_key("class_name") => {
-            let Some(Value::String(name)) = map.remove("name") else { return };
+            let Some(Value::String(name)) = map.remove("name") else { return false };
             if let Some(max) = map.remove("m") {
                 map.insert("max_value".into(), max);
             }
             *value = json!({"class_name": class_name(&name, known), "config": map});
+            true
         }
         Value::Object(map) => {
-            if let Some(name) = map.get("class_name").and_then(Value::as_str) {
-                let name = class_name(name, known);
-                map.insert("class_name".into(), name.into());
+            let mut changed = false;
+            let name = map.get("class_name").and_then(Value::as_str).unwrap_or_default();
+            if !known.contains(&name) {
+                let new = class_name(name, known);
+                changed = new != name;
+                map.insert("class_name".into(), new.into());
             }
             if !map.get("config").is_some_and(Value::is_object) {
                 map.insert("config".into(), json!({}));
+                changed = true;
             }
+            changed
         }
-        _ => {}
+        _ => false,
     }
 }
 

@@ -7,7 +7,9 @@ use super::{Dialect, rename};
 use crate::{Error, Result};
 
 /// TensorFlow's function (without `tf.`), Keras 3's operation, and its argument names that differ.
-const FUNCTIONS: &[(&str, &str, &[(&str, &str)])] = &[
+type Function = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const FUNCTIONS: &[Function] = &[
     ("__operators__.add", "Add", BINARY),
     ("math.add", "Add", BINARY),
     ("math.subtract", "Subtract", BINARY),
@@ -151,6 +153,9 @@ pub(super) fn rewrite(map: &mut Map<String, Value>, dialect: &mut Dialect) -> Re
                 for (old, new) in *names {
                     rename(kwargs, old, new);
                 }
+                if *class == "Split" {
+                    places(kwargs);
+                }
             }
         }
         class
@@ -164,6 +169,17 @@ pub(super) fn rewrite(map: &mut Map<String, Value>, dialect: &mut Dialect) -> Re
     map.insert("config".into(), json!({"name": name}));
     dialect.note("TensorFlow operators (TFOpLambda, SlicingOpLambda) became keras.ops");
     Ok(())
+}
+
+/// `tf.split` takes the sizes of the parts, `keras.ops.split` the places between them.
+fn places(kwargs: &mut Map<String, Value>) {
+    let Some(Value::Array(sizes)) = kwargs.get_mut("indices_or_sections") else { return };
+    sizes.pop();
+    let mut place = 0_i64;
+    for size in sizes {
+        place = place.saturating_add(size.as_i64().unwrap_or(0));
+        *size = place.into();
+    }
 }
 
 /// `slice_spec` becomes the second argument of `GetItem`, its dicts slices.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds hdf5-lite and keras-model for wasm32-unknown-unknown, without the file map.
 # Uses rustup's target if it is installed. Else Debian's rustc-web, cargo-web, rust-web-src and lld-19: Rust 1.85, older
-# than the workspace's, which builds the standard library itself and is told of one feature stable since.
+# than the workspace's, which builds the standard library itself; rustc-1.85.sh names the features stable since.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=wasm32-unknown-unknown

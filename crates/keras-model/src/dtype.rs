@@ -160,6 +160,7 @@ impl DTypePolicy {
 
     /// The policy of the layer `name` inside the layer `owner`: what a `DTypePolicyMap` says for
     /// the end of its path, else this one.
+    #[must_use]
     pub fn of_sublayer(&self, owner: &str, name: &str) -> Self {
         let map =
             self.config.as_ref().and_then(|c| c.get("config")?.get("policy_map")?.as_object());

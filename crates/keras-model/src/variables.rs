@@ -44,6 +44,9 @@ pub struct Variables {
     /// Keras 3's weights files. A name with a slash repeats a sublayer's variable. A variable
     /// that is not listed is not in such files and starts as zeros.
     pub saved: Option<Vec<String>>,
+    /// Names under which Keras 3's weights files hold values that are no weights of the layer:
+    /// `idf_weights` of a lookup table.
+    pub named: Vec<String>,
 }
 
 /// A layer held by another one.
@@ -79,11 +82,11 @@ impl Variables {
 impl Sublayer {
     /// The sublayer `layer`, stored under `path`, owning `variables`.
     pub fn new(path: impl Into<String>, layer: &crate::Layer, variables: Variables) -> Self {
-        Self {
-            path: path.into(),
-            name: layer.base.name.clone(),
-            trainable: layer.base.trainable,
-            variables,
-        }
+        Self::of(path, &layer.base, variables)
+    }
+
+    /// The same for a layer that its owner makes and that has no config of its own.
+    pub(crate) fn of(path: impl Into<String>, base: &crate::Base, variables: Variables) -> Self {
+        Self { path: path.into(), name: base.name.clone(), trainable: base.trainable, variables }
     }
 }

@@ -86,6 +86,7 @@ pub struct ConvLSTMCell<const RANK: usize> {
 }
 
 impl<const RANK: usize> Cell for ConvLSTMCell<RANK> {
+    const CLASS: &'static str = "ConvLSTMCell";
     const NAME: &'static str = "conv_lstm_cell";
 }
 

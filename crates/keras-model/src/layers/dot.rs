@@ -36,17 +36,17 @@ impl LayerConfig for Dot {
     }
 }
 
-/// The shape of a product summed over `axes`.
-pub(super) fn product(call: &Call<'_>, a: &Shape, b: &Shape, axes: DotAxes) -> Result<Shape> {
-    let [at, bt] = match axes {
+/// The shape of a product summed over an axis of each.
+pub(super) fn product(call: &Call<'_>, a: &Shape, b: &Shape, over: DotAxes) -> Result<Shape> {
+    let [at, bt] = match over {
         DotAxes::Same(axis) => [axis, axis],
-        DotAxes::Each(axes) => axes,
+        DotAxes::Each(pair) => pair,
     };
-    let axis = |shape: &Shape, axis: i64| {
+    let find = |shape: &Shape, axis: i64| {
         let found = shape.axis(axis).filter(|a| *a > 0);
         found.ok_or_else(|| call.error(format!("shape {shape} has no axis {axis} to sum over")))
     };
-    let (at, bt) = (axis(a, at)?, axis(b, bt)?);
+    let (at, bt) = (find(a, at)?, find(b, bt)?);
     let length = |shape: &Shape, axis: usize| shape.dims().get(axis).copied().flatten();
     if let (Some(x), Some(y)) = (length(a, at), length(b, bt))
         && x != y

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::quantized::{Lora, block_size_of, fixed, groups, half};
+use super::quantized::{Lora, block_size, fixed, groups, half};
 use super::{LayerConfig, Mask};
 use crate::dtype::Quantization;
 use crate::objects::{Constraint, Initializer, Regularizer};
@@ -57,8 +57,8 @@ impl LayerConfig for Embedding {
                 fixed("embeddings", vec![rows, length], DType::Int8),
                 fixed("embeddings_scale", vec![rows], dtype),
             ],
-            Some(Quantization::Int4 { block_size }) => {
-                let block = block_size_of(self.quantization_config.as_ref()).unwrap_or(*block_size);
+            Some(Quantization::Int4 { block_size: policy }) => {
+                let block = block_size(self.quantization_config.as_ref(), *policy);
                 let scale = match block {
                     Some(block) => vec![rows, groups(call, length, block)?],
                     None => vec![rows],

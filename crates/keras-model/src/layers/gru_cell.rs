@@ -66,6 +66,7 @@ pub struct GRUCell {
 }
 
 impl Cell for GRUCell {
+    const CLASS: &'static str = "GRUCell";
     const NAME: &'static str = "gru_cell";
 }
 

@@ -67,6 +67,7 @@ pub struct LSTMCell {
 }
 
 impl Cell for LSTMCell {
+    const CLASS: &'static str = "LSTMCell";
     const NAME: &'static str = "lstm_cell";
 }
 

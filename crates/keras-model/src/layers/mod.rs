@@ -156,6 +156,8 @@ pub mod add;
 pub mod additive_attention;
 pub mod alpha_dropout;
 pub mod attention;
+pub mod aug_mix;
+pub mod auto_contrast;
 pub mod average;
 pub mod average_pooling1d;
 pub mod average_pooling2d;
@@ -163,7 +165,10 @@ pub mod average_pooling3d;
 pub mod axes;
 pub mod batch_normalization;
 pub mod bidirectional;
+pub mod category_encoding;
+pub mod center_crop;
 pub mod concatenate;
+pub mod contrast_limited_adaptive_histogram_equalization;
 pub mod conv;
 pub mod conv1d;
 pub mod conv1d_transpose;
@@ -181,15 +186,20 @@ pub mod cropping1d;
 pub mod cropping2d;
 pub mod cropping3d;
 pub mod custom;
+pub mod cut_mix;
 pub mod dense;
 pub mod depthwise_conv;
 pub mod depthwise_conv1d;
 pub mod depthwise_conv2d;
+pub mod discretization;
 pub mod dot;
 pub mod dropout;
 pub mod einsum_dense;
 pub mod elu;
 pub mod embedding;
+pub mod encoding;
+pub mod equalization;
+pub mod feature_space;
 pub mod flatten;
 pub mod gaussian_dropout;
 pub mod gaussian_noise;
@@ -204,30 +214,63 @@ pub mod group_normalization;
 pub mod grouped_query_attention;
 pub mod gru;
 pub mod gru_cell;
+pub mod hashed_crossing;
+pub mod hashing;
 pub mod identity;
+pub mod image;
+pub mod index_lookup;
 pub mod input_layer;
+pub mod integer_lookup;
 pub mod lambda;
 pub mod layer_normalization;
 pub mod leaky_re_lu;
 pub mod lstm;
 pub mod lstm_cell;
 pub mod masking;
+pub mod max_num_bounding_boxes;
 pub mod max_pooling1d;
 pub mod max_pooling2d;
 pub mod max_pooling3d;
 pub mod maximum;
+pub mod mel_spectrogram;
 pub mod merging;
 pub mod minimum;
+pub mod mix_up;
 pub mod multi_head_attention;
 pub mod multiply;
+pub mod normalization;
 pub mod permute;
+pub mod pipeline;
 pub mod pooling;
 pub mod prelu;
 pub mod quantized;
+pub mod rand_augment;
+pub mod random_brightness;
+pub mod random_color_degeneration;
+pub mod random_color_jitter;
+pub mod random_contrast;
+pub mod random_crop;
+pub mod random_elastic_transform;
+pub mod random_erasing;
+pub mod random_flip;
+pub mod random_gaussian_blur;
+pub mod random_grayscale;
+pub mod random_hue;
+pub mod random_invert;
+pub mod random_perspective;
+pub mod random_posterization;
+pub mod random_rotation;
+pub mod random_saturation;
+pub mod random_sharpness;
+pub mod random_shear;
+pub mod random_translation;
+pub mod random_zoom;
 pub mod re_lu;
 pub mod recurrent;
 pub mod repeat_vector;
+pub mod rescaling;
 pub mod reshape;
+pub mod resizing;
 pub mod reversible_embedding;
 pub mod rms_normalization;
 pub mod rnn;
@@ -237,6 +280,7 @@ pub mod separable_conv2d;
 pub mod simple_rnn;
 pub mod simple_rnn_cell;
 pub mod softmax;
+pub mod solarization;
 pub mod spatial;
 pub mod spatial_dropout;
 pub mod spatial_dropout1d;
@@ -244,7 +288,10 @@ pub mod spatial_dropout2d;
 pub mod spatial_dropout3d;
 pub mod spectral_normalization;
 pub mod stacked_rnn_cells;
+pub mod stft_spectrogram;
+pub mod string_lookup;
 pub mod subtract;
+pub mod text_vectorization;
 pub mod time_distributed;
 pub mod unit_normalization;
 pub mod up_sampling;
@@ -270,13 +317,18 @@ layers! {
     "AdditiveAttention" => AdditiveAttention(additive_attention::AdditiveAttention),
     "AlphaDropout" => AlphaDropout(alpha_dropout::AlphaDropout),
     "Attention" => Attention(attention::Attention),
+    "AugMix" => AugMix(aug_mix::AugMix),
+    "AutoContrast" => AutoContrast(auto_contrast::AutoContrast),
     "Average" => Average(average::Average),
     "AveragePooling1D" => AveragePooling1D(average_pooling1d::AveragePooling1D),
     "AveragePooling2D" => AveragePooling2D(average_pooling2d::AveragePooling2D),
     "AveragePooling3D" => AveragePooling3D(average_pooling3d::AveragePooling3D),
     "BatchNormalization" => BatchNormalization(batch_normalization::BatchNormalization),
     "Bidirectional" => Bidirectional(bidirectional::Bidirectional),
+    "CategoryEncoding" => CategoryEncoding(category_encoding::CategoryEncoding),
+    "CenterCrop" => CenterCrop(center_crop::CenterCrop),
     "Concatenate" => Concatenate(concatenate::Concatenate),
+    "ContrastLimitedAdaptiveHistogramEqualization" => ContrastLimitedAdaptiveHistogramEqualization(contrast_limited_adaptive_histogram_equalization::ContrastLimitedAdaptiveHistogramEqualization),
     "Conv1D" => Conv1D(conv1d::Conv1D),
     "Conv1DTranspose" => Conv1DTranspose(conv1d_transpose::Conv1DTranspose),
     "Conv2D" => Conv2D(conv2d::Conv2D),
@@ -289,14 +341,18 @@ layers! {
     "Cropping1D" => Cropping1D(cropping1d::Cropping1D),
     "Cropping2D" => Cropping2D(cropping2d::Cropping2D),
     "Cropping3D" => Cropping3D(cropping3d::Cropping3D),
+    "CutMix" => CutMix(cut_mix::CutMix),
     "Dense" => Dense(dense::Dense),
     "DepthwiseConv1D" => DepthwiseConv1D(depthwise_conv1d::DepthwiseConv1D),
     "DepthwiseConv2D" => DepthwiseConv2D(depthwise_conv2d::DepthwiseConv2D),
+    "Discretization" => Discretization(discretization::Discretization),
     "Dot" => Dot(dot::Dot),
     "Dropout" => Dropout(dropout::Dropout),
     "ELU" => ELU(elu::ELU),
     "EinsumDense" => EinsumDense(einsum_dense::EinsumDense),
     "Embedding" => Embedding(embedding::Embedding),
+    "Equalization" => Equalization(equalization::Equalization),
+    "FeatureSpace" => FeatureSpace(feature_space::FeatureSpace),
     "Flatten" => Flatten(flatten::Flatten),
     "GRU" => GRU(gru::GRU),
     "GRUCell" => GRUCell(gru_cell::GRUCell),
@@ -310,40 +366,75 @@ layers! {
     "GlobalMaxPooling3D" => GlobalMaxPooling3D(global_max_pooling3d::GlobalMaxPooling3D),
     "GroupNormalization" => GroupNormalization(group_normalization::GroupNormalization),
     "GroupedQueryAttention" => GroupedQueryAttention(grouped_query_attention::GroupedQueryAttention),
+    "HashedCrossing" => HashedCrossing(hashed_crossing::HashedCrossing),
+    "Hashing" => Hashing(hashing::Hashing),
     "Identity" => Identity(identity::Identity),
     "InputLayer" => InputLayer(input_layer::InputLayer),
+    "IntegerLookup" => IntegerLookup(integer_lookup::IntegerLookup),
     "LSTM" => LSTM(lstm::LSTM),
     "LSTMCell" => LSTMCell(lstm_cell::LSTMCell),
     "Lambda" => Lambda(lambda::Lambda),
     "LayerNormalization" => LayerNormalization(layer_normalization::LayerNormalization),
     "LeakyReLU" => LeakyReLU(leaky_re_lu::LeakyReLU),
     "Masking" => Masking(masking::Masking),
+    "MaxNumBoundingBoxes" => MaxNumBoundingBoxes(max_num_bounding_boxes::MaxNumBoundingBoxes),
     "MaxPooling1D" => MaxPooling1D(max_pooling1d::MaxPooling1D),
     "MaxPooling2D" => MaxPooling2D(max_pooling2d::MaxPooling2D),
     "MaxPooling3D" => MaxPooling3D(max_pooling3d::MaxPooling3D),
     "Maximum" => Maximum(maximum::Maximum),
+    "MelSpectrogram" => MelSpectrogram(mel_spectrogram::MelSpectrogram),
     "Minimum" => Minimum(minimum::Minimum),
+    "MixUp" => MixUp(mix_up::MixUp),
     "MultiHeadAttention" => MultiHeadAttention(multi_head_attention::MultiHeadAttention),
     "Multiply" => Multiply(multiply::Multiply),
+    "Normalization" => Normalization(normalization::Normalization),
     "PReLU" => PReLU(prelu::PReLU),
     "Permute" => Permute(permute::Permute),
+    "Pipeline" => Pipeline(pipeline::Pipeline),
     "RMSNormalization" => RMSNormalization(rms_normalization::RMSNormalization),
     "RNN" => RNN(rnn::RNN),
+    "RandAugment" => RandAugment(rand_augment::RandAugment),
+    "RandomBrightness" => RandomBrightness(random_brightness::RandomBrightness),
+    "RandomColorDegeneration" => RandomColorDegeneration(random_color_degeneration::RandomColorDegeneration),
+    "RandomColorJitter" => RandomColorJitter(random_color_jitter::RandomColorJitter),
+    "RandomContrast" => RandomContrast(random_contrast::RandomContrast),
+    "RandomCrop" => RandomCrop(random_crop::RandomCrop),
+    "RandomElasticTransform" => RandomElasticTransform(random_elastic_transform::RandomElasticTransform),
+    "RandomErasing" => RandomErasing(random_erasing::RandomErasing),
+    "RandomFlip" => RandomFlip(random_flip::RandomFlip),
+    "RandomGaussianBlur" => RandomGaussianBlur(random_gaussian_blur::RandomGaussianBlur),
+    "RandomGrayscale" => RandomGrayscale(random_grayscale::RandomGrayscale),
+    "RandomHue" => RandomHue(random_hue::RandomHue),
+    "RandomInvert" => RandomInvert(random_invert::RandomInvert),
+    "RandomPerspective" => RandomPerspective(random_perspective::RandomPerspective),
+    "RandomPosterization" => RandomPosterization(random_posterization::RandomPosterization),
+    "RandomRotation" => RandomRotation(random_rotation::RandomRotation),
+    "RandomSaturation" => RandomSaturation(random_saturation::RandomSaturation),
+    "RandomSharpness" => RandomSharpness(random_sharpness::RandomSharpness),
+    "RandomShear" => RandomShear(random_shear::RandomShear),
+    "RandomTranslation" => RandomTranslation(random_translation::RandomTranslation),
+    "RandomZoom" => RandomZoom(random_zoom::RandomZoom),
     "ReLU" => ReLU(re_lu::ReLU),
     "RepeatVector" => RepeatVector(repeat_vector::RepeatVector),
+    "Rescaling" => Rescaling(rescaling::Rescaling),
     "Reshape" => Reshape(reshape::Reshape),
+    "Resizing" => Resizing(resizing::Resizing),
     "ReversibleEmbedding" => ReversibleEmbedding(reversible_embedding::ReversibleEmbedding),
+    "STFTSpectrogram" => STFTSpectrogram(stft_spectrogram::STFTSpectrogram),
     "SeparableConv1D" => SeparableConv1D(separable_conv1d::SeparableConv1D),
     "SeparableConv2D" => SeparableConv2D(separable_conv2d::SeparableConv2D),
     "SimpleRNN" => SimpleRNN(simple_rnn::SimpleRNN),
     "SimpleRNNCell" => SimpleRNNCell(simple_rnn_cell::SimpleRNNCell),
     "Softmax" => Softmax(softmax::Softmax),
+    "Solarization" => Solarization(solarization::Solarization),
     "SpatialDropout1D" => SpatialDropout1D(spatial_dropout1d::SpatialDropout1D),
     "SpatialDropout2D" => SpatialDropout2D(spatial_dropout2d::SpatialDropout2D),
     "SpatialDropout3D" => SpatialDropout3D(spatial_dropout3d::SpatialDropout3D),
     "SpectralNormalization" => SpectralNormalization(spectral_normalization::SpectralNormalization),
     "StackedRNNCells" => StackedRNNCells(stacked_rnn_cells::StackedRNNCells),
+    "StringLookup" => StringLookup(string_lookup::StringLookup),
     "Subtract" => Subtract(subtract::Subtract),
+    "TextVectorization" => TextVectorization(text_vectorization::TextVectorization),
     "TimeDistributed" => TimeDistributed(time_distributed::TimeDistributed),
     "UnitNormalization" => UnitNormalization(unit_normalization::UnitNormalization),
     "UpSampling1D" => UpSampling1D(up_sampling1d::UpSampling1D),

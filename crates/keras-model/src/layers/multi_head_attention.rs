@@ -117,12 +117,7 @@ impl Projection {
         };
         let inputs = Inputs::one(KerasTensor::new(self.input.clone(), base.dtype.compute));
         let variables = dense.variables(&Call::new(&base, &inputs))?;
-        Ok(Sublayer {
-            path: self.path.into(),
-            name: base.name.clone(),
-            trainable: base.trainable,
-            variables,
-        })
+        Ok(Sublayer::of(self.path, &base, variables))
     }
 }
 

@@ -92,8 +92,8 @@ impl Kernel {
                 ];
                 (own, &["kernel", "bias", "kernel_scale"])
             }
-            Some(Quantization::Int4 { block_size }) => {
-                let block = block_size_of(config).unwrap_or(*block_size);
+            Some(Quantization::Int4 { block_size: policy }) => {
+                let block = block_size(config, *policy);
                 let packed = vec![self.rows, half(self.columns)];
                 let scale = match block {
                     Some(block) => vec![groups(call, self.rows, block)?, self.columns],
@@ -168,10 +168,12 @@ impl Kernel {
     }
 }
 
-/// The block size of an `Int4QuantizationConfig`, which wins over the policy's.
-pub(crate) fn block_size_of(config: Option<&Value>) -> Option<Option<usize>> {
-    let block = config?.get("config")?.get("block_size")?;
-    Some(block.as_u64().and_then(|n| usize::try_from(n).ok()))
+/// The block size of an `Int4QuantizationConfig`, if there is one, else the policy's.
+pub(crate) fn block_size(config: Option<&Value>, policy: Option<usize>) -> Option<usize> {
+    match config.and_then(|c| c.get("config")?.get("block_size")) {
+        Some(block) => block.as_u64().and_then(|n| usize::try_from(n).ok()),
+        None => policy,
+    }
 }
 
 /// A variable that quantisation makes and training leaves alone.

@@ -11,6 +11,8 @@ use crate::{Base, Call, Dim, Inputs, KerasTensor, Result, Shape};
 
 /// A cell that has a layer of its own: `LSTMCell` has `LSTM`.
 pub trait Cell: LayerConfig {
+    /// Its class.
+    const CLASS: &'static str;
     /// The name that Keras gives it inside that layer.
     const NAME: &'static str;
 }
@@ -113,11 +115,11 @@ impl<C: Cell> LayerConfig for Recurrent<C> {
     /// The cell's.
     fn variables(&self, call: &Call<'_>) -> Result<Variables> {
         let inputs = self.options.step_inputs(call)?;
-        let base = Base { name: C::NAME.to_owned(), ..call.base.clone() };
+        let (class, name) = (C::CLASS.to_owned(), C::NAME.to_owned());
+        let base = Base { class, name, ..call.base.clone() };
         let variables = self.cell.variables(&Call::new(&base, &inputs))?;
-        let trainable = call.base.trainable;
-        let cell = Sublayer { path: "cell".into(), name: base.name, trainable, variables };
-        Ok(Variables { sublayers: vec![cell], ..Variables::none() })
+        let sublayers = vec![Sublayer::of("cell", &base, variables)];
+        Ok(Variables { sublayers, ..Variables::none() })
     }
 
     fn mask(&self) -> Mask {
@@ -136,11 +138,11 @@ pub(super) const fn sigmoid() -> Activation {
 }
 
 /// One step of a cell that stands in a config as a layer.
-pub(super) fn step_of(cell: &crate::Layer, call: &Call<'_>, inputs: &Inputs) -> Result<Step> {
-    let step = cell.kind.config().step(&Call::new(&cell.base, inputs))?;
+pub(super) fn step_of(layer: &crate::Layer, call: &Call<'_>, inputs: &Inputs) -> Result<Step> {
+    let step = layer.kind.config().step(&Call::new(&layer.base, inputs))?;
     step.ok_or_else(|| crate::Error::NoShape {
         layer: call.base.name.clone(),
-        class: cell.base.class.clone(),
+        class: layer.base.class.clone(),
     })
 }
 

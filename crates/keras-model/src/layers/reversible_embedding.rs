@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 use super::embedding::Embedding;
-use super::quantized::{block_size_of, fixed, groups, half};
+use super::quantized::{block_size, fixed, groups, half};
 use super::recurrent::part;
 use super::{LayerConfig, yes};
 use crate::dtype::Quantization;
@@ -68,9 +68,9 @@ impl LayerConfig for ReversibleEmbedding {
                 fixed(name, vec![length, rows], DType::Int8),
                 fixed("reverse_embeddings_scale", vec![rows], dtype),
             ]),
-            Some(Quantization::Int4 { block_size }) => {
+            Some(Quantization::Int4 { block_size: policy }) => {
                 let config = self.embedding.quantization_config.as_ref();
-                let block = block_size_of(config).unwrap_or(*block_size);
+                let block = block_size(config, *policy);
                 let scale = match block {
                     Some(block) => vec![groups(call, length, block)?, rows],
                     None => vec![rows],

@@ -49,8 +49,8 @@ impl LayerConfig for RNN {
     /// The cell's.
     fn variables(&self, call: &Call<'_>) -> Result<Variables> {
         let inputs = self.options.step_inputs(call)?;
-        let cell = Sublayer::new("cell", &self.cell, self.cell.variables(&inputs)?);
-        Ok(Variables { sublayers: vec![cell], ..Variables::none() })
+        let sublayers = vec![Sublayer::new("cell", &self.cell, self.cell.variables(&inputs)?)];
+        Ok(Variables { sublayers, ..Variables::none() })
     }
 
     fn mask(&self) -> Mask {

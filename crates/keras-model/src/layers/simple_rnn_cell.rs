@@ -60,6 +60,7 @@ pub struct SimpleRNNCell {
 }
 
 impl Cell for SimpleRNNCell {
+    const CLASS: &'static str = "SimpleRNNCell";
     const NAME: &'static str = "simple_rnn_cell";
 }
 

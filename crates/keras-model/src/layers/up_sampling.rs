@@ -37,6 +37,13 @@ pub enum Interpolation {
     Mitchellcubic,
 }
 
+impl Interpolation {
+    /// The default where an image is changed rather than repeated.
+    pub(super) const fn bilinear() -> Self {
+        Self::Bilinear
+    }
+}
+
 impl<const RANK: usize> LayerConfig for UpSampling<RANK> {
     /// `[batch, .., channels]` to `[batch, axis · size.., channels]`.
     fn output(&self, call: &Call<'_>) -> Result<Vec<KerasTensor>> {

@@ -15,6 +15,15 @@ pub(crate) fn parse(text: &str, document: &str) -> Result<Value> {
         .map_err(|source| Error::Json { document: document.to_owned(), source })
 }
 
+/// As [`parse`], for bytes that may not even be text.
+pub(crate) fn parse_bytes(bytes: &[u8], document: &str) -> Result<Value> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => parse(text, document),
+        Err(_) => serde_json::from_slice(bytes)
+            .map_err(|source| Error::Json { document: document.to_owned(), source }),
+    }
+}
+
 /// The text with bare non-finite numbers put in quotes; borrowed if there are none.
 fn quote_non_finite(text: &str) -> Cow<'_, str> {
     if !text.contains("NaN") && !text.contains("Infinity") {
@@ -86,6 +95,8 @@ impl<'de> Deserialize<'de> for Float {
                 _ => None,
             },
             Value::Bool(b) => Some(f64::from(u8::from(*b))),
+            // A NumPy array without axes: `{"type": "ndarray", "value": 6.0}` in Keras 2.
+            Value::Object(map) => map.get("value").and_then(Value::as_f64),
             _ => None,
         };
         number

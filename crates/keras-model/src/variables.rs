@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::DType;
+use crate::weights::StoredForm;
 
 /// One variable: what `add_weight` creates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -54,10 +55,17 @@ pub struct Variables {
 pub struct Sublayer {
     /// Where Keras 3's weights files store it below its owner: `cell`, `cell/cells/lstm_cell`.
     pub path: String,
+    /// Its class.
+    pub class: String,
     /// Its name, which stands in the paths of its variables.
     pub name: String,
     /// Its own trainable flag.
     pub trainable: bool,
+    /// How an old file stores its variables, where that differs from today's form.
+    pub stored: Option<StoredForm>,
+    /// Whether it stands in its owner's config as a layer of its own. Keras then builds it first,
+    /// and the paths of its variables start at its own name.
+    pub has_config: bool,
     /// What it owns.
     pub variables: Variables,
 }
@@ -80,13 +88,21 @@ impl Variables {
 }
 
 impl Sublayer {
-    /// The sublayer `layer`, stored under `path`, owning `variables`.
+    /// The sublayer `layer`, which has a config of its own, stored under `path`.
     pub fn new(path: impl Into<String>, layer: &crate::Layer, variables: Variables) -> Self {
-        Self::of(path, &layer.base, variables)
+        Self { has_config: true, ..Self::of(path, &layer.base, variables) }
     }
 
     /// The same for a layer that its owner makes and that has no config of its own.
     pub(crate) fn of(path: impl Into<String>, base: &crate::Base, variables: Variables) -> Self {
-        Self { path: path.into(), name: base.name.clone(), trainable: base.trainable, variables }
+        Self {
+            path: path.into(),
+            class: base.class.clone(),
+            name: base.name.clone(),
+            trainable: base.trainable,
+            stored: base.stored.clone(),
+            has_config: false,
+            variables,
+        }
     }
 }

@@ -1,0 +1,74 @@
+//! One array of a file.
+
+use bytes::Bytes;
+use hdf5_lite::{Dataset, Datatype};
+use serde::{Serialize, Serializer};
+
+use crate::{DType, Error, Result};
+
+/// An array under its name in the file; its elements stay there until they are asked for.
+#[derive(Clone, Debug)]
+pub struct StoredWeight {
+    /// `dense/kernel:0` in a legacy file, `/layers/dense/vars/0` in a weights file.
+    pub name: String,
+    /// The HDF5 dataset.
+    pub dataset: Dataset,
+}
+
+impl StoredWeight {
+    /// Its element type under Keras's name; `None` for what no weight is stored in.
+    pub fn dtype(&self) -> Option<DType> {
+        Some(match self.dataset.datatype() {
+            Datatype::FloatingPoint(t) => match (t.size, t.exponent_size) {
+                (4, _) => DType::Float32,
+                (8, _) => DType::Float64,
+                (2, 5) => DType::Float16,
+                (2, 8) => DType::BFloat16,
+                (1, 4) => DType::Float8E4M3Fn,
+                (1, 5) => DType::Float8E5M2,
+                _ => return None,
+            },
+            Datatype::FixedPoint(t) => match (t.size, t.signed) {
+                (1, true) => DType::Int8,
+                (2, true) => DType::Int16,
+                (4, true) => DType::Int32,
+                (8, true) => DType::Int64,
+                (1, false) => DType::UInt8,
+                (2, false) => DType::UInt16,
+                (4, false) => DType::UInt32,
+                (8, false) => DType::UInt64,
+                _ => return None,
+            },
+            t if t.is_bool() => DType::Bool,
+            // Types that HDF5 has not are stored as bytes. Keras 3's weights files have their name
+            // beside them; legacy files have not, and only bfloat16 takes two bytes.
+            Datatype::Opaque(t) => match self.dataset.find_attr("dtype").ok()? {
+                Some(name) => DType::from_name(&name.string().ok()?)?,
+                None if t.size == 2 => DType::BFloat16,
+                None => return None,
+            },
+            t if t.is_string() => DType::String,
+            _ => return None,
+        })
+    }
+
+    /// The elements as they are in the file, in the byte order of the machine.
+    ///
+    /// # Errors
+    /// [`Error::Hdf5`] if the file is broken there.
+    pub fn bytes(&self) -> Result<Bytes> {
+        self.dataset.bytes().map_err(Error::hdf5(self.name.as_str()))
+    }
+}
+
+/// Its name, shape and type.
+impl Serialize for StoredWeight {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct;
+        let mut out = serializer.serialize_struct("StoredWeight", 3)?;
+        out.serialize_field("name", &self.name)?;
+        out.serialize_field("shape", self.dataset.shape())?;
+        out.serialize_field("dtype", &self.dtype())?;
+        out.end()
+    }
+}

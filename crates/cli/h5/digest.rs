@@ -26,7 +26,7 @@ const MAX_FILL: usize = 64;
 /// Prints the digest of the file at `path`. The exit code says whether all of it was readable.
 ///
 /// External raw files and the sources of virtual datasets are looked up beside the file.
-pub fn digest(path: &Path) -> Result<ExitCode, Error> {
+pub(crate) fn digest(path: &Path) -> Result<ExitCode, Error> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let folder = Folder::new(parent.unwrap_or(Path::new(".")));
     let file = File::options().resolver(folder).open(path)?;
@@ -100,9 +100,8 @@ impl<W: Write> Walk<W> {
             }
             LinkTarget::Hard(address) => {
                 if let Some(first) = self.seen.get(address) {
-                    let line = json!({"kind": "hardlink", "path": path, "target": first});
-                    self.print(&line)?;
-                    return Ok(());
+                    let found = json!({"kind": "hardlink", "path": path, "target": first});
+                    return Ok(self.print(&found)?);
                 }
                 match group.follow(link).and_then(Object::into_node) {
                     Err(error) => self.failed(&path, "object", &error)?,
@@ -207,10 +206,7 @@ fn max_shape(space: &Dataspace) -> Value {
 }
 
 fn attrs(object: &Object) -> Value {
-    let attributes = match object.attrs() {
-        Ok(attributes) => attributes,
-        Err(_) => return "error".into(),
-    };
+    let Ok(attributes) = object.attrs() else { return "error".into() };
     let value = |attribute: &Attribute| {
         json!({
             "dtype": dtype(attribute.datatype()),
@@ -250,7 +246,7 @@ fn fill(dataset: &Dataset) -> Value {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// The hash of all elements, or why there is none.
@@ -409,7 +405,7 @@ impl<'t> Canonical<'t> {
             Self::Reference(kind) => {
                 let zero = element.iter().all(|byte| *byte == 0);
                 let ones = element.iter().all(|byte| *byte == 0xff);
-                out.push((!zero && !(*kind == ReferenceKind::Object && ones)).into());
+                out.push((!(zero || *kind == ReferenceKind::Object && ones)).into());
             }
         }
         Ok(())

@@ -24,6 +24,7 @@ pub struct Attribute {
     datatype: Datatype,
     space: Dataspace,
     data: Block,
+    creation_order: Option<u32>,
 }
 
 impl Attribute {
@@ -31,6 +32,7 @@ impl Attribute {
         file: &File,
         place: &std::sync::Arc<str>,
         message: AttributeMessage,
+        creation_order: Option<u32>,
     ) -> Result<Self> {
         let AttributeMessage { name, data, .. } = message;
         Ok(Self {
@@ -40,6 +42,7 @@ impl Attribute {
             datatype: part(file, &message.datatype, message.datatype_is_shared)?,
             space: part(file, &message.dataspace, message.dataspace_is_shared)?,
             data,
+            creation_order,
         })
     }
 
@@ -51,6 +54,11 @@ impl Attribute {
     /// Its name as stored.
     pub fn name_bytes(&self) -> &[u8] {
         &self.name.0
+    }
+
+    /// Its number in the order of creation, if the object keeps it.
+    pub fn creation_order(&self) -> Option<u32> {
+        self.creation_order
     }
 
     /// The type of its elements.

@@ -13,6 +13,12 @@ pub enum Error {
         /// What the bytes are instead.
         found: String,
     },
+    /// One of several files that make an HDF5 file only together.
+    #[error("a member of a set of files that the {driver} driver wrote; one alone cannot be read")]
+    FileSet {
+        /// The driver, in the words of the C library.
+        driver: String,
+    },
     /// The file ends before the superblock says that it does, as after a broken download.
     #[error("truncated file: {expected} bytes by its superblock, {actual} bytes there")]
     Truncated {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use crate::group::Group;
 use crate::header::ObjectHeader;
 use crate::heap::{Collection, GlobalHeapId};
 use crate::limits::Limits;
-use crate::message::{Datatype, Message, Shared, SharedMessageTable, VariableKind};
+use crate::message::{Datatype, DriverInfo, Message, Shared, SharedMessageTable, VariableKind};
 use crate::object::{Node, Object};
 use crate::parse::{Address, Sizes, Structure};
 use crate::resolve::Resolver;
@@ -30,6 +31,8 @@ pub struct File {
     inner: Arc<Inner>,
     /// Files and virtual datasets between this handle and the one the caller opened.
     nesting: u32,
+    /// Bytes read by virtual datasets since that one.
+    spent: Option<Arc<AtomicU64>>,
 }
 
 struct Inner {
@@ -135,8 +138,8 @@ impl File {
         &self.inner.filters
     }
 
-    pub(crate) fn resolver(&self) -> Option<&dyn Resolver> {
-        self.inner.resolver.as_deref()
+    pub(crate) fn has_resolver(&self) -> bool {
+        self.inner.resolver.is_some()
     }
 
     /// Bytes of the whole file, user block included.
@@ -212,7 +215,8 @@ impl File {
     pub(crate) fn nested(&self) -> Result<Self> {
         let nesting = self.nesting + 1;
         self.limits().ask_depth("files and virtual datasets within each other", nesting)?;
-        Ok(Self { inner: Arc::clone(&self.inner), nesting })
+        let spent = Some(self.spent.clone().unwrap_or_default());
+        Ok(Self { inner: Arc::clone(&self.inner), nesting, spent })
     }
 
     /// Another file, named by this one; with this one's limits, filters and resolver.
@@ -224,13 +228,21 @@ impl File {
             filters: self.inner.filters.clone(),
         };
         let mut file = options.from_bytes(bytes)?;
-        file.nesting = self.nested()?.nesting;
+        Self { nesting: file.nesting, spent: file.spent, .. } = self.nested()?;
         Ok(file)
+    }
+
+    /// Counts `bytes` of a source, so that sources within sources come to an end.
+    pub(crate) fn spend(&self, bytes: u64) -> Result<()> {
+        // That a source is opened counts too.
+        let cost = bytes.saturating_add(1 << 16);
+        let spent = self.spent.as_ref().map_or(0, |spent| spent.fetch_add(cost, Ordering::Relaxed));
+        Limits::ask("bytes of a virtual dataset's sources", spent, self.limits().source_bytes)
     }
 
     /// The bytes of another file, named by this one.
     pub(crate) fn other_bytes(&self, name: &str, what: &'static str) -> Result<Bytes> {
-        let bytes = match self.resolver() {
+        let bytes = match &self.inner.resolver {
             Some(resolver) => resolver.resolve(name)?,
             None => None,
         };
@@ -284,20 +296,20 @@ impl Options {
 
     /// Opens the file at `path`.
     pub fn open(self, path: impl AsRef<Path>) -> Result<File> {
-        self.from_storage(Storage::Bytes(map::map(path)?))
+        self.open_storage(Storage::Bytes(map::map(path)?))
     }
 
     /// Opens a file that is in memory.
     pub fn from_bytes(self, bytes: impl Into<Bytes>) -> Result<File> {
-        self.from_storage(Storage::Bytes(bytes.into()))
+        self.open_storage(Storage::Bytes(bytes.into()))
     }
 
     /// Opens a file of which ranges can be read.
     pub fn from_source(self, source: impl Source + 'static) -> Result<File> {
-        self.from_storage(Storage::Source(Arc::new(source)))
+        self.open_storage(Storage::Source(Arc::new(source)))
     }
 
-    fn from_storage(self, storage: Storage) -> Result<File> {
+    fn open_storage(self, storage: Storage) -> Result<File> {
         let (base, superblock) = Superblock::find(&storage)?;
         let Self { limits, resolver, filters } = self;
         let inner = Inner {
@@ -311,7 +323,13 @@ impl Options {
             collections: Cache::default(),
             shared: OnceLock::new(),
         };
-        Ok(File { inner: Arc::new(inner), nesting: 0 })
+        let file = File { inner: Arc::new(inner), nesting: 0, spent: None };
+        if let Some(address) = file.inner.superblock.extension
+            && let Some(info) = file.header(address)?.find::<DriverInfo>(&file)?
+        {
+            return Err(Error::FileSet { driver: info.driver() });
+        }
+        Ok(file)
     }
 }
 

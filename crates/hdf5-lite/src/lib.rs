@@ -35,6 +35,7 @@ mod message;
 mod object;
 mod parse;
 mod resolve;
+mod selection;
 mod shared_messages;
 mod storage;
 mod superblock;

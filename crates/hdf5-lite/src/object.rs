@@ -195,7 +195,8 @@ impl Object {
 
     fn attribute(&self, message: &RawMessage) -> Result<Attribute> {
         let attribute = self.header.parse::<AttributeMessage>(&self.file, message)?;
-        Attribute::new(&self.file, &self.path, attribute)
+        let order = message.creation_order.map(u32::from);
+        Attribute::new(&self.file, &self.path, attribute, order)
     }
 
     fn for_each_dense(&self, name: Option<&[u8]>, visit: &mut impl FnMut(Attribute)) -> Result<()> {
@@ -204,16 +205,16 @@ impl Object {
         let (Some(heap), Some(index)) = (info.heap, info.name_index) else { return Ok(()) };
         let dense = Dense::open(file, heap, index)?;
         let mut number = 0;
-        dense.select(file, name, &mut |body, flags| {
+        dense.select(file, name, &mut |body, record| {
             number += 1;
             file.limits().ask_entries("attributes of an object", number)?;
             // Flag bit 1: what lies in the heap is a shared message.
-            let attribute: AttributeMessage = if flags & 2 != 0 {
+            let attribute: AttributeMessage = if record.flags & 2 != 0 {
                 file.shared(&body)?
             } else {
                 AttributeMessage::read(&body, file.sizes())?
             };
-            visit(Attribute::new(file, &self.path, attribute)?);
+            visit(Attribute::new(file, &self.path, attribute, record.creation_order)?);
             Ok(())
         })
     }

@@ -126,25 +126,25 @@ pub(crate) struct Sizes {
 
 impl Sizes {
     /// An address, `None` for the undefined one (all bits set).
-    pub(crate) fn address<'a>(self, i: &'a [u8]) -> Parsed<'a, Option<Address>> {
+    pub(crate) fn address(self, i: &[u8]) -> Parsed<'_, Option<Address>> {
         let (i, value) = uint(self.offsets.into()).parse(i)?;
         Ok((i, (value != ones(self.offsets)).then_some(Address(value))))
     }
 
     /// An address that must be defined.
-    pub(crate) fn defined<'a>(self, i: &'a [u8]) -> Parsed<'a, Address> {
+    pub(crate) fn defined(self, i: &[u8]) -> Parsed<'_, Address> {
         match self.address(i)? {
             (rest, Some(address)) => Ok((rest, address)),
             (_, None) => malformed(i, "undefined address"),
         }
     }
 
-    pub(crate) fn length<'a>(self, i: &'a [u8]) -> Parsed<'a, u64> {
+    pub(crate) fn length(self, i: &[u8]) -> Parsed<'_, u64> {
         uint(self.lengths.into()).parse(i)
     }
 
     /// A length, `None` for the unlimited one (all bits set).
-    pub(crate) fn limited_length<'a>(self, i: &'a [u8]) -> Parsed<'a, Option<u64>> {
+    pub(crate) fn limited_length(self, i: &[u8]) -> Parsed<'_, Option<u64>> {
         let (i, value) = self.length(i)?;
         Ok((i, (value != ones(self.lengths)).then_some(value)))
     }

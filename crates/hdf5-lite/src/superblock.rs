@@ -6,6 +6,7 @@ use nom::combinator::{cond, verify};
 use nom::number::complete::{le_u8, le_u16, le_u32};
 
 use crate::error::{Error, Result};
+use crate::message::DriverBlock;
 use crate::parse::{self, Address, Context, Parsed, Sizes, Structure, field, signature, version};
 use crate::storage::{Block, Storage};
 
@@ -48,6 +49,11 @@ impl Superblock {
             let whole = block.slice(0, len.max(read));
             let whole = whole.ok_or_else(|| Self::malformed(base, "end of the file"))?;
             parse::verify(&whole).map_err(|field| Self::malformed(base, field))?;
+        }
+        if let Some(Address(address)) = superblock.driver_info {
+            let block = storage.read_up_to(base.saturating_add(address), 16)?;
+            let DriverBlock(info) = DriverBlock::read(&block, sizes)?;
+            return Err(Error::FileSet { driver: info.driver() });
         }
         if let Some(Address(end)) = superblock.end_of_file {
             // Both count from the file's start as it was when it was written.
@@ -133,7 +139,7 @@ fn find_signature(storage: &Storage) -> Result<u64> {
 /// What a file without the signature looks like.
 fn describe(start: &Block) -> String {
     let bytes: &[u8] = &start.data;
-    let known: [(&[u8], &str); 9] = [
+    let known: [(&[u8], &str); 11] = [
         (b"", "an empty file"),
         (b"PK\x03\x04", "a zip archive"),
         (b"CDF\x01", "a netCDF classic file"),
@@ -142,7 +148,9 @@ fn describe(start: &Block) -> String {
         (b"\x0e\x03\x13\x01", "an HDF4 file"),
         (b"\x1f\x8b", "a gzip stream"),
         (b"version https://git-lfs", "a Git LFS pointer; the content was not fetched"),
-        (b"<", "text that looks like HTML or XML"),
+        (b"<!", "text that looks like HTML"),
+        (b"<html", "text that looks like HTML"),
+        (b"<?xml", "text that looks like XML"),
     ];
     let is = |sign: &[u8]| if sign.is_empty() { bytes.is_empty() } else { bytes.starts_with(sign) };
     match known.into_iter().find(|(sign, _)| is(sign)) {

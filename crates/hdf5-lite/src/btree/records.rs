@@ -10,7 +10,7 @@ use crate::checksum::lookup3;
 use crate::error::Result;
 use crate::file::File;
 use crate::heap::FractalHeap;
-use crate::parse::{Address, Context, Parsed, Sizes, Structure, field, uint};
+use crate::parse::{Address, Context, Parsed, Sizes, Structure, field};
 use crate::storage::Block;
 
 /// Types 1 to 4: an object of a fractal heap with a place of its own.
@@ -77,6 +77,8 @@ pub(crate) struct NameRecord {
     pub(crate) id: Vec<u8>,
     /// Flags of the attribute's message.
     pub(crate) flags: u8,
+    /// Number of the attribute in the order of creation; links say theirs themselves.
+    pub(crate) creation_order: Option<u32>,
 }
 
 const LINK_NAMES: u8 = 5;
@@ -89,7 +91,7 @@ impl Structure for NameRecord {
     fn parse<'a>(i: &'a [u8], _: &Context<'_>) -> Parsed<'a, Self> {
         let (i, hash) = field("hash of name", le_u32).parse(i)?;
         let (i, id) = field("heap id", take(7_usize)).parse(i)?;
-        Ok((i, Self { hash, id: id.to_vec(), flags: 0 }))
+        Ok((i, Self { hash, id: id.to_vec(), flags: 0, creation_order: None }))
     }
 }
 
@@ -102,9 +104,11 @@ impl Structure for AttributeRecord {
     fn parse<'a>(i: &'a [u8], _: &Context<'_>) -> Parsed<'a, Self> {
         let (i, id) = field("heap id", take(8_usize)).parse(i)?;
         let (i, flags) = field("message flags", le_u8).parse(i)?;
-        let (i, _) = field("creation order", uint(4)).parse(i)?;
+        let (i, order) = field("creation order", le_u32).parse(i)?;
         let (i, hash) = field("hash of name", le_u32).parse(i)?;
-        Ok((i, Self(NameRecord { hash, id: id.to_vec(), flags })))
+        // All bits set: the order is not kept.
+        let creation_order = (order != u32::MAX).then_some(order);
+        Ok((i, Self(NameRecord { hash, id: id.to_vec(), flags, creation_order })))
     }
 }
 
@@ -132,16 +136,16 @@ impl Dense {
         }
     }
 
-    /// Calls `visit` with each object that may have `name`, or all of them; and its flags.
+    /// Calls `visit` with each object that may have `name`, or all of them; and its record.
     pub(crate) fn select(
         &self,
         file: &File,
         name: Option<&[u8]>,
-        visit: &mut impl FnMut(Block, u8) -> Result<()>,
+        visit: &mut impl FnMut(Block, NameRecord) -> Result<()>,
     ) -> Result<()> {
         let mut with_object = |record: &Block| {
             let record = self.record(file, record)?;
-            visit(self.heap.object(file, &record.id)?, record.flags)
+            visit(self.heap.object(file, &record.id)?, record)
         };
         match name.map(lookup3) {
             None => self.tree.for_each(file, &mut with_object),

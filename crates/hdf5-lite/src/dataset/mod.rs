@@ -2,6 +2,7 @@
 
 mod chunked;
 mod external;
+mod mapping;
 mod selection;
 
 pub use selection::Axis;
@@ -107,7 +108,18 @@ impl Dataset {
 
     /// The extent; of a virtual dataset, that which its sources give it.
     pub fn extent(&self) -> Result<Dataspace> {
-        Ok(self.inner.space.clone())
+        match self.inner.layout {
+            DataLayout::Virtual(id) => mapping::extent(self, id),
+            _ => Ok(self.inner.space.clone()),
+        }
+    }
+
+    /// All elements as stored, and their extent; of a virtual dataset both belong together.
+    fn bytes_and_extent(&self) -> Result<(Bytes, Dataspace)> {
+        match self.inner.layout {
+            DataLayout::Virtual(id) => mapping::read(self, id),
+            _ => Ok((self.bytes()?, self.inner.space.clone())),
+        }
     }
 
     /// The number of elements; `None` if 64 bits cannot say it.
@@ -186,6 +198,9 @@ impl Dataset {
     /// All elements as stored, in row-major order. They are not copied if they lie in the file
     /// in one piece.
     pub fn bytes(&self) -> Result<Bytes> {
+        if let DataLayout::Virtual(id) = self.inner.layout {
+            return Ok(mapping::read(self, id)?.0);
+        }
         let wanted = self.wanted_bytes()?;
         if wanted == 0 {
             return Ok(Bytes::new());
@@ -208,34 +223,35 @@ impl Dataset {
             {
                 let files = self.object.header().need::<ExternalFiles>(self.file())?;
                 let all = external::read(self.file(), &files, self.wanted_bytes()?)?;
-                self.pick(&all, selection, wanted)
+                self.pick(&all, self.shape(), selection, wanted)
             }
             DataLayout::Compact(_) | DataLayout::Contiguous { address: Some(_), .. } => {
                 match self.in_place(self.wanted_bytes()?)? {
-                    Some(all) => self.pick(&all, selection, wanted),
+                    Some(all) => self.pick(&all, self.shape(), selection, wanted),
                     None => self.filled(wanted, 0).map(Bytes::from),
                 }
             }
             DataLayout::Contiguous { .. } => self.filled(wanted, 0).map(Bytes::from),
-            DataLayout::Virtual(_) => {
-                Err(Error::Unsupported { structure: "Data Layout", field: "class", found: 3 })
+            DataLayout::Virtual(id) => {
+                let (all, space) = mapping::read(self, *id)?;
+                self.pick(&all, &space.dims, selection, wanted)
             }
         }
     }
 
     /// The selected elements of `all`.
-    fn pick(&self, all: &Bytes, selection: &Selection, wanted: u64) -> Result<Bytes> {
-        if selection.is_all(self.shape()) {
+    fn pick(
+        &self,
+        all: &Bytes,
+        shape: &[u64],
+        selection: &Selection,
+        wanted: u64,
+    ) -> Result<Bytes> {
+        if selection.is_all(shape) {
             return Ok(all.clone());
         }
         let mut picked = self.filled(wanted, all.len() as u64)?;
-        selection.copy_from(
-            all,
-            &vec![0; self.shape().len()],
-            self.shape(),
-            self.datatype().size(),
-            &mut picked,
-        );
+        selection.copy_from(all, &vec![0; shape.len()], shape, self.datatype().size(), &mut picked);
         Ok(picked.into())
     }
 
@@ -345,7 +361,7 @@ impl Dataset {
 
     /// The selected elements as stored; only the chunks that hold them are read.
     pub fn bytes_of_slice(&self, selection: impl AsRef<[Axis]>) -> Result<Bytes> {
-        let selection = Selection::new(selection.as_ref(), self.shape())?;
+        let selection = Selection::new(selection.as_ref(), &self.extent()?.dims)?;
         if selection.elements() == Some(0) {
             return Ok(Bytes::new());
         }

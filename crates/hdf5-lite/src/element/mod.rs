@@ -1,9 +1,11 @@
 //! Elements: bytes as stored become values.
 
+mod convert;
 mod float;
 mod number;
 mod text;
 
+pub(crate) use convert::convert;
 pub(crate) use float::float_value;
 pub use number::Element;
 pub(crate) use number::{numbers, view};

@@ -204,7 +204,7 @@ impl NumberType {
         })
     }
 
-    fn size(&self) -> usize {
+    pub(super) fn size(&self) -> usize {
         let size = match self {
             Self::Integer(t) => t.size,
             Self::Float(t) => t.size,

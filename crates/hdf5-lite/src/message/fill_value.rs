@@ -30,7 +30,7 @@ impl Structure for FillValue {
             field("flags", le_u8).map(|flags| flags & 0x20 != 0).parse(i)?
         } else {
             let (i, _) = field("times", le_u16).parse(i)?;
-            field("defined", le_u8).map(|defined| version == 1 || defined != 0).parse(i)?
+            field("defined", le_u8).map(|defined| defined != 0).parse(i)?
         };
         if !defined {
             return Ok((i, Self::default()));

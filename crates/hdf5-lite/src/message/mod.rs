@@ -6,7 +6,9 @@ mod continuation;
 mod data_layout;
 mod dataspace;
 mod datatype;
+mod driver_info;
 mod external_files;
+mod file_space;
 mod fill_value;
 mod filter_pipeline;
 mod group_info;
@@ -23,7 +25,9 @@ pub(crate) use continuation::Continuation;
 pub(crate) use data_layout::{ChunkIndexing, ChunkedLayout, DataLayout};
 pub use dataspace::{Class as SpaceClass, Dataspace};
 pub use datatype::*;
+pub(crate) use driver_info::{DriverBlock, DriverInfo};
 pub(crate) use external_files::ExternalFiles;
+pub(crate) use file_space::{BTreeK, FileSpaceInfo};
 pub(crate) use fill_value::{FillValue, FillValueOld};
 pub use filter_pipeline::FilterInfo;
 pub(crate) use filter_pipeline::FilterPipeline;
@@ -86,6 +90,9 @@ messages! {
     0x0010 Continuation,
     0x0011 SymbolTable,
     0x0012 ModificationTime,
+    0x0013 BTreeK,
+    0x0014 DriverInfo,
     0x0015 AttributeInfo,
     0x0016 ReferenceCount,
+    0x0017 FileSpaceInfo,
 }

@@ -1,0 +1,264 @@
+//! Virtual datasets: HDF5 File Format Specification 3.0, III.F.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use nom::Parser;
+use nom::multi::count;
+use nom::number::complete::le_u32;
+
+use super::Dataset;
+use crate::element;
+use crate::error::{Error, Result};
+use crate::file::File;
+use crate::heap::GlobalHeapId;
+use crate::message::Dataspace;
+use crate::object::text;
+use crate::parse::{Context, Parsed, Structure, c_string, field, malformed, verify, version};
+use crate::selection::{StoredSelection, UNLIMITED};
+
+/// The sources of a virtual dataset.
+struct Mappings(Vec<Mapping>);
+
+/// Elements of one source, or of a series of sources, and where they go.
+struct Mapping {
+    /// `.` is the file itself; `%b` the number of a block, in either name.
+    file: Bytes,
+    dataset: Bytes,
+    source: StoredSelection,
+    target: StoredSelection,
+}
+
+impl Mapping {
+    /// Whether the names have a number, and so stand for a series.
+    fn is_series(&self) -> bool {
+        self.target.unlimited_axis().is_some() && self.source.unlimited_axis().is_none()
+    }
+}
+
+impl Structure for Mappings {
+    const NAME: &'static str = "virtual dataset block";
+    const SPEC: &'static str = "III.F";
+
+    fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
+        let (i, _) = version(0..=0).parse(i)?;
+        let (i, number) = field("number of entries", |i| cx.sizes.length(i)).parse(i)?;
+        // An entry has two names and two selections.
+        let Some(number) = usize::try_from(number).ok().filter(|n| n.saturating_mul(34) <= i.len())
+        else {
+            return malformed(i, "number of entries");
+        };
+        let entry = |i| {
+            let (i, file) = field("source file name", c_string).parse(i)?;
+            let (i, dataset) = field("source dataset name", c_string).parse(i)?;
+            let (i, source) = StoredSelection::parse(i, cx)?;
+            let (i, target) = StoredSelection::parse(i, cx)?;
+            let (file, dataset) = (cx.keep(file), cx.keep(dataset));
+            Ok((i, Mapping { file, dataset, source, target }))
+        };
+        let (i, mappings) = count(entry, number).parse(i)?;
+        let (i, _) = field("checksum", le_u32).parse(i)?;
+        Ok((i, Self(mappings)))
+    }
+}
+
+impl Mappings {
+    fn of(file: &File, id: Option<GlobalHeapId>) -> Result<Vec<Mapping>> {
+        let Some(id) = id else { return Ok(Vec::new()) };
+        let block = file.global_heap(id)?;
+        let mappings = Self::read(&block, file.sizes())?;
+        verify(&block).map_err(|field| Self::malformed(block.at, field))?;
+        Ok(mappings.0)
+    }
+}
+
+/// Opens sources, each file once.
+struct Sources<'d> {
+    dataset: &'d Dataset,
+    files: HashMap<Bytes, Option<File>>,
+}
+
+impl Sources<'_> {
+    /// The source of those names; `None` if there is no such file or no such dataset in it.
+    fn open(&mut self, file: &Bytes, dataset: &Bytes, block: u64) -> Result<Option<Dataset>> {
+        let own = self.dataset.file();
+        own.spend(0)?;
+        let name = numbered(file, block);
+        if !self.files.contains_key(&*name) {
+            let opened = if *name == b"."[..] {
+                own.nested()
+            } else {
+                own.other(&text(&name), "a virtual dataset")
+            };
+            let opened = match opened {
+                Ok(file) => Some(file),
+                // Without a resolver, nobody has looked.
+                Err(Error::Unresolved { .. }) if own.has_resolver() => None,
+                Err(error) => return Err(error),
+            };
+            self.files.insert(Bytes::copy_from_slice(&name), opened);
+        }
+        let Some(Some(file)) = self.files.get(&*name) else { return Ok(None) };
+        match file.dataset(&text(&numbered(dataset, block))) {
+            Ok(source) => Ok(Some(source)),
+            Err(Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// `name` with `%b` replaced by the number of a block, and `%%` by `%`.
+fn numbered(name: &[u8], block: u64) -> Cow<'_, [u8]> {
+    if !name.contains(&b'%') {
+        return Cow::Borrowed(name);
+    }
+    let mut numbered = Vec::new();
+    let mut rest = name;
+    loop {
+        match rest {
+            [b'%', b'b', tail @ ..] => {
+                numbered.extend_from_slice(block.to_string().as_bytes());
+                rest = tail;
+            }
+            [b'%', b'%', tail @ ..] => {
+                numbered.push(b'%');
+                rest = tail;
+            }
+            [byte, tail @ ..] => {
+                numbered.push(*byte);
+                rest = tail;
+            }
+            [] => return Cow::Owned(numbered),
+        }
+    }
+}
+
+/// Sources of a series end at the first that is not there.
+fn series_len(sources: &mut Sources<'_>, mapping: &Mapping) -> Result<u64> {
+    let limit = sources.dataset.file().limits().entries;
+    let mut number = 0;
+    while number < limit && sources.open(&mapping.file, &mapping.dataset, number)?.is_some() {
+        number += 1;
+        // Names without a number are the same source again and again.
+        if !mapping.file.contains(&b'%') && !mapping.dataset.contains(&b'%') {
+            return Ok(number);
+        }
+    }
+    Ok(number)
+}
+
+/// The extent that the sources give a virtual dataset: as far as the last element that one has.
+pub(super) fn extent(dataset: &Dataset, id: Option<GlobalHeapId>) -> Result<Dataspace> {
+    let mappings = Mappings::of(dataset.file(), id)?;
+    let mut sources = Sources { dataset, files: HashMap::new() };
+    extent_of(dataset, &mappings, &mut sources)
+}
+
+fn extent_of(
+    dataset: &Dataset,
+    mappings: &[Mapping],
+    sources: &mut Sources<'_>,
+) -> Result<Dataspace> {
+    let mut space = dataset.inner.space.clone();
+    let rank = space.dims.len();
+    let mut found: Vec<Option<u64>> = vec![None; rank];
+    let mut least = vec![0; rank];
+    for mapping in mappings {
+        for (least, end) in least.iter_mut().zip(mapping.target.ends(rank)) {
+            *least = end.max(*least);
+        }
+        let Some((axis, target)) = mapping.target.unlimited_axis() else { continue };
+        let len = if let Some((source_axis, source)) = mapping.source.unlimited_axis() {
+            let opened = sources.open(&mapping.file, &mapping.dataset, 0)?;
+            let extent = opened.map(|source| source.extent()).transpose()?;
+            let len = extent.and_then(|extent| extent.dims.get(source_axis).copied());
+            target.extent_of(source.slices(len.unwrap_or(0)))
+        } else {
+            let blocks = series_len(sources, mapping)?;
+            target.extent_of(blocks.saturating_mul(target.block))
+        };
+        if let Some(found) = found.get_mut(axis) {
+            *found = Some(found.unwrap_or(0).max(len));
+        }
+    }
+    for ((dim, found), least) in space.dims.iter_mut().zip(found).zip(least) {
+        if let Some(found) = found {
+            *dim = found.max(least);
+        }
+    }
+    Ok(space)
+}
+
+/// All elements of a virtual dataset, and its extent.
+pub(super) fn read(dataset: &Dataset, id: Option<GlobalHeapId>) -> Result<(Bytes, Dataspace)> {
+    let mappings = Mappings::of(dataset.file(), id)?;
+    let mut sources = Sources { dataset, files: HashMap::new() };
+    let space = extent_of(dataset, &mappings, &mut sources)?;
+    let size = dataset.datatype().size();
+    let wanted = space.elements().and_then(|n| n.checked_mul(size as u64)).unwrap_or(u64::MAX);
+    // What the sources store is not known here; each of them is asked in turn.
+    let mut elements = dataset.filled(wanted, wanted)?;
+    for mapping in &mappings {
+        let series = mapping.target.unlimited_axis().filter(|_| mapping.is_series());
+        let Some((axis, target)) = series else {
+            if let Some(source) = sources.open(&mapping.file, &mapping.dataset, 0)? {
+                copy(&source, &mapping.source, dataset, &mapping.target, &space, &mut elements)?;
+            }
+            continue;
+        };
+        for block in 0..series_len(&mut sources, mapping)? {
+            let Some(source) = sources.open(&mapping.file, &mapping.dataset, block)? else { break };
+            let start = target.start.saturating_add(block.saturating_mul(target.stride));
+            let one = crate::selection::Hyperslab { start, count: 1, ..target };
+            let target = mapping.target.with_axis(axis, one);
+            copy(&source, &mapping.source, dataset, &target, &space, &mut elements)?;
+        }
+    }
+    Ok((elements.into(), space))
+}
+
+/// Copies the selected elements of `source` to the selected places in `elements`.
+fn copy(
+    source: &Dataset,
+    from: &StoredSelection,
+    dataset: &Dataset,
+    to: &StoredSelection,
+    space: &Dataspace,
+    elements: &mut [u8],
+) -> Result<()> {
+    let limits = dataset.file().limits();
+    let size = dataset.datatype().size();
+    source.file().spend((source.elements().unwrap_or(UNLIMITED)).saturating_mul(size as u64))?;
+    let (bytes, extent) = source.bytes_and_extent()?;
+    let bytes = if source.datatype() == dataset.datatype() {
+        bytes
+    } else {
+        let converted = element::convert(source.datatype(), dataset.datatype(), &bytes);
+        converted.transpose()?.map(Bytes::from).ok_or_else(|| Error::WrongType {
+            place: source.path().into(),
+            wanted: "of the virtual dataset's type",
+            found: format!("of {} type", source.datatype().class()),
+        })?
+    };
+    let mut places = to.runs(&space.dims, limits)?;
+    let mut place = places.next();
+    for (mut start, mut len) in from.runs(&extent.dims, limits)? {
+        while len > 0 {
+            let Some((to, room)) = place else { return Ok(()) };
+            let step = len.min(room);
+            let range = |start: u64| {
+                let start = usize::try_from(start).ok()?.checked_mul(size)?;
+                Some(start..start.checked_add(usize::try_from(step).ok()?.checked_mul(size)?)?)
+            };
+            let from = range(start).and_then(|range| bytes.get(range));
+            let to_bytes = range(to).and_then(|range| elements.get_mut(range));
+            if let (Some(from), Some(to)) = (from, to_bytes) {
+                to.copy_from_slice(from);
+            }
+            (start, len) = (start + step, len - step);
+            place = if step == room { places.next() } else { Some((to + step, room - step)) };
+        }
+    }
+    Ok(())
+}

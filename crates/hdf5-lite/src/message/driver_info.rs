@@ -1,0 +1,62 @@
+//! Driver Info message (IV.A.2.u) and the driver information block of old superblocks (II.B).
+
+use nom::Parser;
+use nom::bytes::complete::take;
+use nom::number::complete::{le_u16, le_u32};
+
+use super::Message;
+use crate::parse::{Context, Parsed, Structure, field, version};
+
+/// The driver that wrote the file: with most of them, the file is one of several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct DriverInfo {
+    pub(crate) id: [u8; 8],
+}
+
+impl DriverInfo {
+    /// The name of the driver, in words where it is known.
+    pub(crate) fn driver(self) -> String {
+        match &self.id {
+            b"NCSAfami" => "family".into(),
+            b"NCSAmult" | b"NCSAmlti" => "multi or split".into(),
+            other => other.escape_ascii().to_string(),
+        }
+    }
+}
+
+impl Message for DriverInfo {
+    const ID: u16 = 0x0014;
+}
+
+impl Structure for DriverInfo {
+    const NAME: &'static str = "Driver Info";
+    const SPEC: &'static str = "IV.A.2.u";
+
+    fn parse<'a>(i: &'a [u8], _: &Context<'_>) -> Parsed<'a, Self> {
+        let (i, _) = version(0..=0).parse(i)?;
+        let (i, id) = field("driver identification", id).parse(i)?;
+        let (i, size) = field("driver information size", le_u16).parse(i)?;
+        let (i, _) = field("driver information", take(size)).parse(i)?;
+        Ok((i, Self { id }))
+    }
+}
+
+fn id(i: &[u8]) -> Parsed<'_, [u8; 8]> {
+    nom::number::complete::le_u64.map(u64::to_le_bytes).parse(i)
+}
+
+/// "Driver Information Block".
+pub(crate) struct DriverBlock(pub(crate) DriverInfo);
+
+impl Structure for DriverBlock {
+    const NAME: &'static str = "driver information block";
+    const SPEC: &'static str = "II.B";
+
+    fn parse<'a>(i: &'a [u8], _: &Context<'_>) -> Parsed<'a, Self> {
+        let (i, _) = version(0..=0).parse(i)?;
+        let (i, _) = field("reserved", take(3_usize)).parse(i)?;
+        let (i, _) = field("driver information size", le_u32).parse(i)?;
+        let (i, id) = field("driver identification", id).parse(i)?;
+        Ok((i, Self(DriverInfo { id })))
+    }
+}

@@ -1,0 +1,160 @@
+//! Metrics. Source: `keras/src/metrics`, Keras 3.15.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::kinds::{SHARED_ALIASES, argument, class_of, kinds, object};
+use super::loss::OneOrMany;
+use crate::{Error, Result};
+
+kinds! {
+    /// What is measured.
+    MetricKind {
+        // keras/src/metrics/accuracy_metrics.py
+        Accuracy {},
+        BinaryAccuracy { threshold: f64 = 0.5 },
+        CategoricalAccuracy {},
+        SparseCategoricalAccuracy {},
+        TopKCategoricalAccuracy { k: usize = 5 },
+        SparseTopKCategoricalAccuracy { k: usize = 5, from_sorted_ids: bool = false },
+        // keras/src/metrics/confusion_metrics.py
+        FalsePositives { thresholds: Option<OneOrMany> },
+        FalseNegatives { thresholds: Option<OneOrMany> },
+        TrueNegatives { thresholds: Option<OneOrMany> },
+        TruePositives { thresholds: Option<OneOrMany> },
+        Precision { thresholds: Option<OneOrMany>, top_k: Option<usize>, class_id: Option<usize> },
+        Recall { thresholds: Option<OneOrMany>, top_k: Option<usize>, class_id: Option<usize> },
+        SensitivityAtSpecificity {
+            specificity: f64, num_thresholds: usize = 200, class_id: Option<usize>,
+        },
+        SpecificityAtSensitivity {
+            sensitivity: f64, num_thresholds: usize = 200, class_id: Option<usize>,
+        },
+        PrecisionAtRecall { recall: f64, num_thresholds: usize = 200, class_id: Option<usize> },
+        RecallAtPrecision { precision: f64, num_thresholds: usize = 200, class_id: Option<usize> },
+        AUC {
+            num_thresholds: usize = 200, curve: String = "ROC".to_owned(),
+            summation_method: String = "interpolation".to_owned(), thresholds: Option<Vec<f64>>,
+            multi_label: bool = false, num_labels: Option<usize>, label_weights: Option<Value>,
+            from_logits: bool = false,
+        },
+        // keras/src/metrics/correlation_metrics.py
+        PearsonCorrelation { axis: i64 = -1 },
+        ConcordanceCorrelation { axis: i64 = -1 },
+        // keras/src/metrics/f_score_metrics.py
+        FBetaScore { average: Option<String>, beta: f64 = 1.0, threshold: Option<f64> },
+        F1Score { average: Option<String>, threshold: Option<f64> },
+        // keras/src/metrics/hinge_metrics.py
+        Hinge {},
+        SquaredHinge {},
+        CategoricalHinge {},
+        // keras/src/metrics/iou_metrics.py
+        IoU {
+            num_classes: usize, target_class_ids: Vec<usize>, ignore_class: Option<i64>,
+            sparse_y_true: bool = true, sparse_y_pred: bool = true, axis: i64 = -1,
+        },
+        BinaryIoU { target_class_ids: Vec<usize> = vec![0, 1], threshold: f64 = 0.5 },
+        MeanIoU {
+            num_classes: usize, ignore_class: Option<i64>, sparse_y_true: bool = true,
+            sparse_y_pred: bool = true, axis: i64 = -1,
+        },
+        OneHotIoU {
+            num_classes: usize, target_class_ids: Vec<usize>, ignore_class: Option<i64>,
+            sparse_y_pred: bool = false, axis: i64 = -1,
+        },
+        OneHotMeanIoU {
+            num_classes: usize, ignore_class: Option<i64>, sparse_y_pred: bool = false,
+            axis: i64 = -1,
+        },
+        // keras/src/metrics/probabilistic_metrics.py
+        KLDivergence {},
+        Poisson {},
+        BinaryCrossentropy { from_logits: bool = false, label_smoothing: f64 = 0.0 },
+        CategoricalCrossentropy {
+            from_logits: bool = false, label_smoothing: f64 = 0.0, axis: i64 = -1,
+        },
+        SparseCategoricalCrossentropy {
+            from_logits: bool = false, ignore_class: Option<i64>, axis: i64 = -1,
+        },
+        // keras/src/metrics/reduction_metrics.py
+        Sum {},
+        Mean {},
+        // keras/src/metrics/regression_metrics.py
+        MeanSquaredError {},
+        MeanAbsoluteError {},
+        MeanAbsolutePercentageError {},
+        MeanSquaredLogarithmicError {},
+        RootMeanSquaredError {},
+        CosineSimilarity { axis: i64 = -1 },
+        LogCoshError {},
+        R2Score { class_aggregation: Option<String>, num_regressors: usize = 0 },
+        // Named by these words, `compile` chooses among the classes by loss and shapes.
+        ChosenAccuracy {},
+        ChosenCrossentropy {},
+    }
+}
+
+/// Names that only metrics have. Sources: `keras/src/trainers/compile_utils.py`, Keras 3.15, and
+/// `keras/metrics.py`, Keras 2.3.1.
+const ALIASES: &[(&str, &str)] = &[
+    ("accuracy", "ChosenAccuracy"),
+    ("acc", "ChosenAccuracy"),
+    ("crossentropy", "ChosenCrossentropy"),
+    ("ce", "ChosenCrossentropy"),
+    ("log_cosh", "LogCoshError"),
+    ("logcosh", "LogCoshError"),
+];
+
+impl MetricKind {
+    /// What a person calls it: the class, or the word by which `compile` chooses the class.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::ChosenAccuracy {} => "accuracy",
+            Self::ChosenCrossentropy {} => "crossentropy",
+            kind => kind.class_name(),
+        }
+    }
+}
+
+/// A metric as a model was compiled with it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Metric {
+    /// What is measured.
+    pub kind: MetricKind,
+    /// Its name in logs, where the file says it.
+    pub name: Option<String>,
+}
+
+impl Metric {
+    /// From a name or a serialised object; a `MeanMetricWrapper` is the function in it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if it is neither, or an argument has the wrong type.
+    pub fn from_config(value: &Value) -> Result<Self> {
+        let wrong = || Error::config("metric", format!("neither a name nor an object: {value}"));
+        let (class, config) = object(value).ok_or_else(wrong)?;
+        let name = argument(class, config, "name", None)?;
+        let (class, config) = match (class, config.get("fn")) {
+            ("MeanMetricWrapper" | "SumOverBatchSizeMetricWrapper", Some(function)) => {
+                let (function, _) = object(function).ok_or_else(wrong)?;
+                (function, config)
+            }
+            _ => (class, config),
+        };
+        let class = class_of(class, MetricKind::CLASSES, &[SHARED_ALIASES, ALIASES]);
+        Ok(Self { kind: MetricKind::from_config(class, config)?, name })
+    }
+}
+
+#[test]
+fn names_wrappers_and_objects_are_metrics() {
+    let metric = |value: Value| Metric::from_config(&value).unwrap();
+    assert_eq!(metric("acc".into()).kind, MetricKind::ChosenAccuracy {});
+    assert_eq!(metric("AUC".into()).kind.class_name(), "AUC");
+    let wrapped = metric(serde_json::json!({
+        "class_name": "MeanMetricWrapper",
+        "config": {"name": "err", "fn": {"class_name": "function", "config": "mean_squared_error"}},
+    }));
+    assert_eq!(wrapped.kind, MetricKind::MeanSquaredError {});
+    assert_eq!(wrapped.name.as_deref(), Some("err"));
+}

@@ -148,16 +148,20 @@ impl EinsumDense {
         if elided > 0 && !equation.elided_left && !equation.elided_right {
             return Err(wrong("the input has too many axes"));
         }
-        // The full shape of the output: batch, axes behind `...`, the given ones.
+        // The full shape of the output: batch, axes behind `...`, the given ones. Some authors give
+        // the axes behind `...` too, which Keras lets pass.
         let given = self.output_shape.dims();
-        let batch = input.iter().take(1);
-        let output: Vec<Dim> = if equation.elided_left {
-            batch.chain(input.iter().take(elided).skip(1)).copied().chain(given).collect()
+        let axes = call.sum([equation.output.len(), elided])?;
+        let batch = input.iter().take(1).copied();
+        let output: Vec<Dim> = if given.len().saturating_add(1) == axes {
+            batch.chain(given).collect()
+        } else if equation.elided_left {
+            batch.chain(input.iter().take(elided).skip(1).copied()).chain(given).collect()
         } else {
-            let behind = input.iter().skip(equation.input.len());
-            batch.copied().chain(given).chain(behind.copied()).collect()
+            let behind = input.iter().skip(equation.input.len()).copied();
+            batch.chain(given).chain(behind).collect()
         };
-        if output.len() != equation.output.len().saturating_add(elided) {
+        if output.len() != axes {
             return Err(wrong("output_shape has another number of axes"));
         }
         let skipped = if equation.elided_left { elided } else { 0 };

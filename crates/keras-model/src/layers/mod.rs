@@ -179,12 +179,17 @@ pub mod conv3d_transpose;
 pub mod conv_lstm;
 pub mod conv_lstm1d;
 pub mod conv_lstm2d;
+pub mod conv_lstm2d_cell;
 pub mod conv_lstm3d;
+pub mod conv_rnn2d;
 pub mod conv_transpose;
 pub mod cropping;
 pub mod cropping1d;
 pub mod cropping2d;
 pub mod cropping3d;
+pub mod cudnn_gru;
+pub mod cudnn_lstm;
+pub mod cudnn_rnn;
 pub mod custom;
 pub mod cut_mix;
 pub mod dense;
@@ -216,6 +221,7 @@ pub mod gru;
 pub mod gru_cell;
 pub mod hashed_crossing;
 pub mod hashing;
+pub mod highway;
 pub mod identity;
 pub mod image;
 pub mod index_lookup;
@@ -224,6 +230,9 @@ pub mod integer_lookup;
 pub mod lambda;
 pub mod layer_normalization;
 pub mod leaky_re_lu;
+pub mod locally_connected;
+pub mod locally_connected1d;
+pub mod locally_connected2d;
 pub mod lstm;
 pub mod lstm_cell;
 pub mod masking;
@@ -232,13 +241,16 @@ pub mod max_pooling1d;
 pub mod max_pooling2d;
 pub mod max_pooling3d;
 pub mod maximum;
+pub mod maxout_dense;
 pub mod mel_spectrogram;
+pub mod merge;
 pub mod merging;
 pub mod minimum;
 pub mod mix_up;
 pub mod multi_head_attention;
 pub mod multiply;
 pub mod normalization;
+pub mod parametric_softplus;
 pub mod permute;
 pub mod pipeline;
 pub mod pooling;
@@ -253,8 +265,10 @@ pub mod random_crop;
 pub mod random_elastic_transform;
 pub mod random_erasing;
 pub mod random_flip;
+pub mod random_fourier_features;
 pub mod random_gaussian_blur;
 pub mod random_grayscale;
+pub mod random_height;
 pub mod random_hue;
 pub mod random_invert;
 pub mod random_perspective;
@@ -264,6 +278,7 @@ pub mod random_saturation;
 pub mod random_sharpness;
 pub mod random_shear;
 pub mod random_translation;
+pub mod random_width;
 pub mod random_zoom;
 pub mod re_lu;
 pub mod recurrent;
@@ -287,11 +302,13 @@ pub mod spatial_dropout1d;
 pub mod spatial_dropout2d;
 pub mod spatial_dropout3d;
 pub mod spectral_normalization;
+pub mod srelu;
 pub mod stacked_rnn_cells;
 pub mod stft_spectrogram;
 pub mod string_lookup;
 pub mod subtract;
 pub mod text_vectorization;
+pub mod thresholded_relu;
 pub mod time_distributed;
 pub mod unit_normalization;
 pub mod up_sampling;
@@ -337,10 +354,14 @@ layers! {
     "Conv3DTranspose" => Conv3DTranspose(conv3d_transpose::Conv3DTranspose),
     "ConvLSTM1D" => ConvLSTM1D(conv_lstm1d::ConvLSTM1D),
     "ConvLSTM2D" => ConvLSTM2D(conv_lstm2d::ConvLSTM2D),
+    "ConvLSTM2DCell" => ConvLSTM2DCell(conv_lstm2d_cell::ConvLSTM2DCell),
     "ConvLSTM3D" => ConvLSTM3D(conv_lstm3d::ConvLSTM3D),
+    "ConvRNN2D" => ConvRNN2D(conv_rnn2d::ConvRNN2D),
     "Cropping1D" => Cropping1D(cropping1d::Cropping1D),
     "Cropping2D" => Cropping2D(cropping2d::Cropping2D),
     "Cropping3D" => Cropping3D(cropping3d::Cropping3D),
+    "CuDNNGRU" => CuDNNGRU(cudnn_gru::CuDNNGRU),
+    "CuDNNLSTM" => CuDNNLSTM(cudnn_lstm::CuDNNLSTM),
     "CutMix" => CutMix(cut_mix::CutMix),
     "Dense" => Dense(dense::Dense),
     "DepthwiseConv1D" => DepthwiseConv1D(depthwise_conv1d::DepthwiseConv1D),
@@ -368,6 +389,7 @@ layers! {
     "GroupedQueryAttention" => GroupedQueryAttention(grouped_query_attention::GroupedQueryAttention),
     "HashedCrossing" => HashedCrossing(hashed_crossing::HashedCrossing),
     "Hashing" => Hashing(hashing::Hashing),
+    "Highway" => Highway(highway::Highway),
     "Identity" => Identity(identity::Identity),
     "InputLayer" => InputLayer(input_layer::InputLayer),
     "IntegerLookup" => IntegerLookup(integer_lookup::IntegerLookup),
@@ -376,19 +398,24 @@ layers! {
     "Lambda" => Lambda(lambda::Lambda),
     "LayerNormalization" => LayerNormalization(layer_normalization::LayerNormalization),
     "LeakyReLU" => LeakyReLU(leaky_re_lu::LeakyReLU),
+    "LocallyConnected1D" => LocallyConnected1D(locally_connected1d::LocallyConnected1D),
+    "LocallyConnected2D" => LocallyConnected2D(locally_connected2d::LocallyConnected2D),
     "Masking" => Masking(masking::Masking),
     "MaxNumBoundingBoxes" => MaxNumBoundingBoxes(max_num_bounding_boxes::MaxNumBoundingBoxes),
     "MaxPooling1D" => MaxPooling1D(max_pooling1d::MaxPooling1D),
     "MaxPooling2D" => MaxPooling2D(max_pooling2d::MaxPooling2D),
     "MaxPooling3D" => MaxPooling3D(max_pooling3d::MaxPooling3D),
     "Maximum" => Maximum(maximum::Maximum),
+    "MaxoutDense" => MaxoutDense(maxout_dense::MaxoutDense),
     "MelSpectrogram" => MelSpectrogram(mel_spectrogram::MelSpectrogram),
+    "Merge" => Merge(merge::Merge),
     "Minimum" => Minimum(minimum::Minimum),
     "MixUp" => MixUp(mix_up::MixUp),
     "MultiHeadAttention" => MultiHeadAttention(multi_head_attention::MultiHeadAttention),
     "Multiply" => Multiply(multiply::Multiply),
     "Normalization" => Normalization(normalization::Normalization),
     "PReLU" => PReLU(prelu::PReLU),
+    "ParametricSoftplus" => ParametricSoftplus(parametric_softplus::ParametricSoftplus),
     "Permute" => Permute(permute::Permute),
     "Pipeline" => Pipeline(pipeline::Pipeline),
     "RMSNormalization" => RMSNormalization(rms_normalization::RMSNormalization),
@@ -402,8 +429,10 @@ layers! {
     "RandomElasticTransform" => RandomElasticTransform(random_elastic_transform::RandomElasticTransform),
     "RandomErasing" => RandomErasing(random_erasing::RandomErasing),
     "RandomFlip" => RandomFlip(random_flip::RandomFlip),
+    "RandomFourierFeatures" => RandomFourierFeatures(random_fourier_features::RandomFourierFeatures),
     "RandomGaussianBlur" => RandomGaussianBlur(random_gaussian_blur::RandomGaussianBlur),
     "RandomGrayscale" => RandomGrayscale(random_grayscale::RandomGrayscale),
+    "RandomHeight" => RandomHeight(random_height::RandomHeight),
     "RandomHue" => RandomHue(random_hue::RandomHue),
     "RandomInvert" => RandomInvert(random_invert::RandomInvert),
     "RandomPerspective" => RandomPerspective(random_perspective::RandomPerspective),
@@ -413,6 +442,7 @@ layers! {
     "RandomSharpness" => RandomSharpness(random_sharpness::RandomSharpness),
     "RandomShear" => RandomShear(random_shear::RandomShear),
     "RandomTranslation" => RandomTranslation(random_translation::RandomTranslation),
+    "RandomWidth" => RandomWidth(random_width::RandomWidth),
     "RandomZoom" => RandomZoom(random_zoom::RandomZoom),
     "ReLU" => ReLU(re_lu::ReLU),
     "RepeatVector" => RepeatVector(repeat_vector::RepeatVector),
@@ -420,6 +450,7 @@ layers! {
     "Reshape" => Reshape(reshape::Reshape),
     "Resizing" => Resizing(resizing::Resizing),
     "ReversibleEmbedding" => ReversibleEmbedding(reversible_embedding::ReversibleEmbedding),
+    "SReLU" => SReLU(srelu::SReLU),
     "STFTSpectrogram" => STFTSpectrogram(stft_spectrogram::STFTSpectrogram),
     "SeparableConv1D" => SeparableConv1D(separable_conv1d::SeparableConv1D),
     "SeparableConv2D" => SeparableConv2D(separable_conv2d::SeparableConv2D),
@@ -435,6 +466,7 @@ layers! {
     "StringLookup" => StringLookup(string_lookup::StringLookup),
     "Subtract" => Subtract(subtract::Subtract),
     "TextVectorization" => TextVectorization(text_vectorization::TextVectorization),
+    "ThresholdedReLU" => ThresholdedReLU(thresholded_relu::ThresholdedReLU),
     "TimeDistributed" => TimeDistributed(time_distributed::TimeDistributed),
     "UnitNormalization" => UnitNormalization(unit_normalization::UnitNormalization),
     "UpSampling1D" => UpSampling1D(up_sampling1d::UpSampling1D),

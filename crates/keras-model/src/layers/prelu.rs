@@ -33,18 +33,22 @@ impl LayerConfig for PReLU {
 
     /// `alpha`: the input's shape without the batch, 1 on shared axes.
     fn variables(&self, call: &Call<'_>) -> Result<Variables> {
-        let shared = self.shared_axes.as_ref().map_or(Ok(Vec::new()), |axes| axes.of(call))?;
-        let axes = 1..call.shape()?.rank();
-        let shape: Vec<usize> = axes
-            .map(|axis| match i64::try_from(axis) {
-                Ok(at) if !shared.contains(&axis) => call.known_dim(at),
-                _ => Ok(1),
-            })
-            .collect::<Result<_>>()?;
+        let shape = parameter_shape(call, self.shared_axes.as_ref())?;
         Ok(Variables::of(vec![VariableSpec::new("alpha", shape, call.base.dtype.variable)]))
     }
 
     fn mask(&self) -> Mask {
         Mask::Passes
     }
+}
+
+/// The input's shape without the batch, with length 1 on shared axes.
+pub(super) fn parameter_shape(call: &Call<'_>, shared: Option<&Axes>) -> Result<Vec<usize>> {
+    let shared = shared.map_or(Ok(Vec::new()), |axes| axes.of(call))?;
+    (1..call.shape()?.rank())
+        .map(|axis| match i64::try_from(axis) {
+            Ok(at) if !shared.contains(&axis) => call.known_dim(at),
+            _ => Ok(1),
+        })
+        .collect()
 }

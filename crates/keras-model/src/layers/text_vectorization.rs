@@ -6,8 +6,8 @@ use serde_json::Value;
 use super::LayerConfig;
 use super::encoding::{OutputMode, encoded, typed};
 use crate::json::Float;
-use crate::variables::Variables;
-use crate::{Call, DType, KerasTensor, Result, Shape};
+use crate::variables::{Sublayer, Variables};
+use crate::{Base, Call, DType, KerasTensor, Result, Shape};
 
 /// Texts as numbers of their words, or as vectors.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,9 +93,13 @@ impl LayerConfig for TextVectorization {
         Ok(typed(encoded(&words, self.output_mode, self.depth()), DType::Float32))
     }
 
-    /// None; for `tf_idf` files hold `idf_weights` by name.
-    fn variables(&self, _call: &Call<'_>) -> Result<Variables> {
+    /// None; for `tf_idf` files hold `idf_weights` by name, twice: here and in the lookup table.
+    fn variables(&self, call: &Call<'_>) -> Result<Variables> {
         let named = (self.output_mode == OutputMode::TfIdf).then(|| "idf_weights".to_owned());
-        Ok(Variables { named: named.into_iter().collect(), ..Variables::none() })
+        let all = Variables { named: named.into_iter().collect(), ..Variables::none() };
+        let (class, name) = ("StringLookup".to_owned(), "string_lookup".to_owned());
+        let lookup = Base { class, name, ..call.base.clone() };
+        let sublayers = vec![Sublayer::of("_lookup_layer", &lookup, all.clone())];
+        Ok(Variables { sublayers, ..all })
     }
 }

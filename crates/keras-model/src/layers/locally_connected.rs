@@ -1,0 +1,143 @@
+//! What `LocallyConnected1D` and `LocallyConnected2D` share.
+//! Source: `tf_keras/src/layers/locally_connected`, 2.21; gone in Keras 3.
+
+use serde::{Deserialize, Serialize};
+
+use super::conv::one;
+use super::spatial::{DataFormat, Padding, Sizes, Window, channels};
+use super::{LayerConfig, yes};
+use crate::activations::Activation;
+use crate::objects::{Constraint, Initializer, Regularizer};
+use crate::variables::{VariableSpec, Variables};
+use crate::{Call, KerasTensor, Result, Shape};
+
+/// A convolution over `RANK` spatial axes with a kernel of its own at each place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LocallyConnected<const RANK: usize> {
+    /// Number of output channels.
+    pub filters: usize,
+    /// Lengths of the window.
+    pub kernel_size: Sizes<RANK>,
+    /// Steps between windows.
+    #[serde(default = "Sizes::ones")]
+    pub strides: Sizes<RANK>,
+    /// What happens at the edges.
+    #[serde(default)]
+    pub padding: Padding,
+    /// Where the channels are.
+    #[serde(default)]
+    pub data_format: DataFormat,
+    /// Applied to each element; `linear` by default.
+    #[serde(default)]
+    pub activation: Activation,
+    /// Whether a bias is added.
+    #[serde(default = "yes")]
+    pub use_bias: bool,
+    /// How the kernels start.
+    #[serde(default)]
+    pub kernel_initializer: Initializer,
+    /// How the bias starts.
+    #[serde(default = "Initializer::zeros")]
+    pub bias_initializer: Initializer,
+    /// Penalty on the kernels.
+    #[serde(default)]
+    pub kernel_regularizer: Option<Regularizer>,
+    /// Penalty on the bias.
+    #[serde(default)]
+    pub bias_regularizer: Option<Regularizer>,
+    /// What the kernels are forced to after each update.
+    #[serde(default)]
+    pub kernel_constraint: Option<Constraint>,
+    /// What the bias is forced to after each update.
+    #[serde(default)]
+    pub bias_constraint: Option<Constraint>,
+    /// How the kernels are kept: 1 place by place, 2 as a dense matrix with zeros, 3 as the
+    /// elements of that which are not zero.
+    #[serde(default = "one")]
+    pub implementation: usize,
+}
+
+impl<const RANK: usize> LocallyConnected<RANK> {
+    fn window(&self) -> Window<'_> {
+        Window {
+            size: &self.kernel_size.0,
+            strides: &self.strides.0,
+            dilation: &[1; RANK],
+            padding: self.padding,
+            data_format: self.data_format,
+        }
+    }
+
+    /// How many pairs of an input and an output place lie in one window.
+    fn connections(&self, call: &Call<'_>, input: &[usize], output: &[usize]) -> Result<usize> {
+        let mut total = 1;
+        let axes = input.iter().zip(output).zip(self.kernel_size.0).zip(self.strides.0);
+        for (((n, places), size), stride) in axes {
+            // Of each window the part inside the input; only the windows at the edges are cut.
+            let left = match self.padding {
+                Padding::Same => {
+                    let reach = call.product([places.saturating_sub(1), stride])?;
+                    call.sum([reach, size])?.saturating_sub(*n) >> 1
+                }
+                _ => 0,
+            };
+            let inside = |start: usize| {
+                let end = start.saturating_add(size).saturating_sub(left).min(*n);
+                end.saturating_sub(start.saturating_sub(left))
+            };
+            let start = |place: usize| place.saturating_mul(stride);
+            let is_cut = |place: usize| inside(start(place)) < size;
+            let cut_left = (0..*places).take_while(|p| is_cut(*p)).take(size);
+            let from_left: usize = cut_left.clone().map(|p| inside(start(p))).sum();
+            let cut = cut_left.count();
+            let rest = places.saturating_sub(cut);
+            let cut_right = (cut..*places).rev().take_while(|p| is_cut(*p)).take(size);
+            let from_right: usize = cut_right.clone().map(|p| inside(start(p))).sum();
+            let whole = call.product([rest.saturating_sub(cut_right.count()), size])?;
+            total = call.product([total, call.sum([from_left, whole, from_right])?])?;
+        }
+        Ok(total)
+    }
+}
+
+impl<const RANK: usize> LayerConfig for LocallyConnected<RANK> {
+    /// `[batch, .., channels]` to `[batch, windows.., filters]`.
+    fn output(&self, call: &Call<'_>) -> Result<Vec<KerasTensor>> {
+        Ok(call.output(self.window().output(call, Some(self.filters))?))
+    }
+
+    /// `kernel [places, window · channels, filters]` (with `implementation` 2
+    /// `[input.., channels, output.., filters]`, with 3 `[connections · channels · filters]`),
+    /// `bias [output.., filters]`.
+    fn variables(&self, call: &Call<'_>) -> Result<Variables> {
+        let channels = channels(call, self.data_format, RANK)?;
+        let known = |shape: &Shape| {
+            let dims = self.data_format.spatial(shape).to_vec();
+            Shape(dims).known().ok_or_else(|| call.error("the spatial axes must be known"))
+        };
+        let output = self.window().output(call, Some(self.filters))?;
+        let (input, output) = (known(call.shape()?)?, known(&output)?);
+        let join = |spatial: &[usize], n: usize| match self.data_format {
+            DataFormat::ChannelsLast => [spatial, &[n]].concat(),
+            DataFormat::ChannelsFirst => [&[n], spatial].concat(),
+        };
+        let kernel = match self.implementation {
+            1 => {
+                let window = call.product(self.kernel_size.0)?;
+                let places = call.product(output.iter().copied())?;
+                vec![places, call.product([window, channels])?, self.filters]
+            }
+            2 => [join(&input, channels), join(&output, self.filters)].concat(),
+            3 => {
+                let connections = self.connections(call, &input, &output)?;
+                vec![call.product([connections, channels, self.filters])?]
+            }
+            n => return Err(call.error(format!("unknown implementation {n}"))),
+        };
+        let dtype = call.base.dtype.variable;
+        let mut own = vec![VariableSpec::new("kernel", kernel, dtype)];
+        let bias = [&output[..], &[self.filters]].concat();
+        own.extend(self.use_bias.then(|| VariableSpec::new("bias", bias, dtype)));
+        Ok(Variables::of(own))
+    }
+}

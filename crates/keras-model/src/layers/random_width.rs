@@ -1,0 +1,29 @@
+//! `RandomWidth`. Source: `tf_keras/src/layers/preprocessing/image_preprocessing.py`, 2.21; gone in
+//! Keras 3.
+
+use serde::{Deserialize, Serialize};
+
+use super::LayerConfig;
+use super::image::Factor;
+use super::up_sampling::Interpolation;
+use crate::{Call, KerasTensor, Result};
+
+/// Makes images wider or narrower, while training.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RandomWidth {
+    /// How much.
+    pub factor: Factor,
+    /// How values between pixels are made.
+    #[serde(default = "Interpolation::bilinear")]
+    pub interpolation: Interpolation,
+    /// Seed of the noise.
+    #[serde(default)]
+    pub seed: Option<serde_json::Value>,
+}
+
+impl LayerConfig for RandomWidth {
+    /// `[batch, rows, columns, channels]` (or one image) with one length not known.
+    fn output(&self, call: &Call<'_>) -> Result<Vec<KerasTensor>> {
+        super::image::output(call, |shape| Ok(shape.with_dim(-2, None)))
+    }
+}

@@ -4,6 +4,9 @@
 //! |---|---|---|
 //! | `load/floor_read` | reading the whole file into memory | the machine: compare nothing across machines |
 //! | `load/floor_map` | mapping the file and touching every page | the machine; touching weights cannot beat it |
+//! | `load/hdf5_open` | `hdf5_lite::File::open` and no more | something is read before it is asked for |
+//! | `load/hdf5_metadata` | every object and attribute of an `.h5` | parsing costs more; at most 0.8 of `load/hdf5_reader` |
+//! | `load/hdf5_touch` | every page of every dataset of an `.h5` | arrays are copied; at most 1.2 of `load/floor_map` |
 //! | `load/hdf5_reader` | the crate `hdf5-reader` walking all metadata of an `.h5` | the peer changed |
 //!
 //! `benches/keras_load.py` puts `keras.models.load_model` beside these.
@@ -13,9 +16,18 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group};
+use hdf5_lite::{Dataset, Group, Node};
 use memmap2::Mmap;
 
-criterion_group!(benches, floor_read, floor_map, hdf5_reader_metadata);
+criterion_group!(
+    benches,
+    floor_read,
+    floor_map,
+    hdf5_open,
+    hdf5_metadata,
+    hdf5_reader_metadata,
+    hdf5_touch
+);
 
 fn floor_read(c: &mut Criterion) {
     each_model(c, "load/floor_read", |_| true, |path| fs::read(path).unwrap().len());
@@ -23,6 +35,36 @@ fn floor_read(c: &mut Criterion) {
 
 fn floor_map(c: &mut Criterion) {
     each_model(c, "load/floor_map", |_| true, |path| touch(&map(path)));
+}
+
+fn hdf5_open(c: &mut Criterion) {
+    each_model(c, "load/hdf5_open", is_h5, |path| hdf5_lite::File::open(path).unwrap());
+}
+
+fn hdf5_metadata(c: &mut Criterion) {
+    each_model(c, "load/hdf5_metadata", is_h5, |path| {
+        walk(&hdf5_lite::File::open(path).unwrap().root().unwrap(), &mut |_| 1)
+    });
+}
+
+fn hdf5_touch(c: &mut Criterion) {
+    each_model(c, "load/hdf5_touch", is_h5, |path| {
+        let mut of_dataset = |dataset: &Dataset| touch(&dataset.bytes().unwrap());
+        walk(&hdf5_lite::File::open(path).unwrap().root().unwrap(), &mut of_dataset)
+    });
+}
+
+/// Number of objects and attributes in `group`, a dataset counting for what `of_dataset` says.
+fn walk(group: &Group, of_dataset: &mut impl FnMut(&Dataset) -> u64) -> u64 {
+    let mut count = group.attrs().unwrap().len() as u64;
+    for link in group.links().unwrap() {
+        count += match group.follow(&link).unwrap().into_node().unwrap() {
+            Node::Group(group) => walk(&group, of_dataset),
+            Node::Dataset(dataset) => dataset.attrs().unwrap().len() as u64 + of_dataset(&dataset),
+            _ => 1,
+        };
+    }
+    count
 }
 
 fn hdf5_reader_metadata(c: &mut Criterion) {

@@ -171,7 +171,7 @@ fn dataset_line(dataset: &Dataset, path: &str) -> Result<Value, Error> {
         "path": path,
         "dtype": dtype(datatype),
         "shape": shape(&space),
-        "maxshape": max_shape(&space),
+        "maxshape": max_shape(dataset.object().file(), &space),
         "layout": match dataset.layout() {
             Layout::Compact => "compact",
             Layout::Contiguous => "contiguous",
@@ -201,8 +201,14 @@ fn shape(space: &Dataspace) -> Value {
     if space.class == SpaceClass::Null { Value::Null } else { json!(space.dims) }
 }
 
-fn max_shape(space: &Dataspace) -> Value {
-    if space.max_dims.is_empty() { shape(space) } else { json!(space.max_dims) }
+fn max_shape(file: &File, space: &Dataspace) -> Value {
+    if space.max_dims.is_empty() {
+        return shape(space);
+    }
+    // The C library takes "no limit" in lengths of less than eight bytes for the number it is.
+    let (_, lengths) = file.address_and_length_sizes();
+    let no_limit = (lengths < 8).then(|| (1_u64 << (8 * lengths)) - 1);
+    json!(space.max_dims.iter().map(|dim| dim.or(no_limit)).collect::<Vec<_>>())
 }
 
 fn attrs(object: &Object) -> Value {

@@ -157,17 +157,17 @@ impl Walk<'_, '_> {
         };
         let o = u64::from(self.list.file.sizes().offsets);
         let prefix = 6 + o + self.header.offset_len();
-        // Each data block has a bitmap of its pages, of whole bytes.
+        // A bit for each page of each data block.
         let bitmap_len = self.header.pages(elements).div_ceil(8);
         let len = blocks.checked_mul(bitmap_len + o).and_then(|len| len.checked_add(prefix + 4));
         let len = len.ok_or_else(|| broken("number of data blocks"))?;
         let block = read_block(self.list, address, len, b"EASB")?;
         let bitmaps = body_of(&block, prefix)?;
         let pointers = self.pointers(&block, prefix + blocks * bitmap_len, blocks)?;
-        let width = usize::try_from(bitmap_len).unwrap_or(0);
-        for (n, pointer) in pointers.into_iter().enumerate() {
-            let bitmap = bitmaps.slice(n * width, width).map(|bitmap| bitmap.data);
-            self.data_block(pointer, elements, bitmap.as_deref())?;
+        for (pointer, n) in pointers.into_iter().zip(0..) {
+            // The bitmaps have room for whole bytes, but their bits come without gaps.
+            let pages = (&bitmaps.data[..], n * self.header.pages(elements));
+            self.data_block(pointer, elements, Some(pages))?;
         }
         Ok(())
     }
@@ -176,7 +176,7 @@ impl Walk<'_, '_> {
         &mut self,
         at: Option<Address>,
         elements: u64,
-        bitmap: Option<&[u8]>,
+        bitmap: Option<(&[u8], u64)>,
     ) -> Result<()> {
         let Some(address) = at.filter(|_| !self.is_over()) else {
             self.skip(elements);
@@ -197,7 +197,8 @@ impl Walk<'_, '_> {
         let mut at = address.0.saturating_add(block.data.len() as u64);
         for page in 0..pages {
             let per_page = self.header.per_page();
-            if self.is_over() || !bitmap.is_some_and(|bitmap| is_set(bitmap, page)) {
+            if self.is_over() || !bitmap.is_some_and(|(bitmap, first)| is_set(bitmap, first + page))
+            {
                 self.skip(per_page);
             } else {
                 let block = self.list.file.read(Address(at), page_len)?;

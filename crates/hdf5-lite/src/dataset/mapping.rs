@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use nom::Parser;
-use nom::multi::count;
-use nom::number::complete::le_u32;
+use nom::combinator::cond;
+use nom::number::complete::{le_u8, le_u32};
 
 use super::Dataset;
 use crate::element;
@@ -42,24 +42,50 @@ impl Structure for Mappings {
     const SPEC: &'static str = "III.F";
 
     fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
-        let (i, _) = version(0..=0).parse(i)?;
-        let (i, number) = field("number of entries", |i| cx.sizes.length(i)).parse(i)?;
-        // An entry has two names and two selections.
-        let Some(number) = usize::try_from(number).ok().filter(|n| n.saturating_mul(34) <= i.len())
-        else {
-            return malformed(i, "number of entries");
-        };
-        let entry = |i| {
-            let (i, file) = field("source file name", c_string).parse(i)?;
-            let (i, dataset) = field("source dataset name", c_string).parse(i)?;
-            let (i, source) = StoredSelection::parse(i, cx)?;
-            let (i, target) = StoredSelection::parse(i, cx)?;
-            let (file, dataset) = (cx.keep(file), cx.keep(dataset));
-            Ok((i, Mapping { file, dataset, source, target }))
-        };
-        let (i, mappings) = count(entry, number).parse(i)?;
+        let (i, version) = version(0..=1).parse(i)?;
+        let (mut i, number) = field("number of entries", |i| cx.sizes.length(i)).parse(i)?;
+        let mut mappings: Vec<Mapping> = Vec::new();
+        for _ in 0..number {
+            // The flags are of version 1, of HDF5 2.0: names may be those of an earlier entry.
+            let (rest, flags) = field("flags", cond(version == 1, le_u8)).parse(i)?;
+            let flags = flags.unwrap_or(0);
+            let (rest, file) = if flags & SAME_FILE != 0 {
+                (rest, Bytes::from_static(b"."))
+            } else {
+                name(rest, cx, flags & FILE_OF_OTHER != 0, &mappings, |other| &other.file)?
+            };
+            let of_other = flags & DATASET_OF_OTHER != 0;
+            let (rest, dataset) = name(rest, cx, of_other, &mappings, |other| &other.dataset)?;
+            let (rest, source) = StoredSelection::parse(rest, cx)?;
+            let (rest, target) = StoredSelection::parse(rest, cx)?;
+            mappings.push(Mapping { file, dataset, source, target });
+            i = rest;
+        }
         let (i, _) = field("checksum", le_u32).parse(i)?;
         Ok((i, Self(mappings)))
+    }
+}
+
+/// Flags of an entry in version 1, as HDF5 2.0 writes them; the specification has none yet.
+const FILE_OF_OTHER: u8 = 1;
+const DATASET_OF_OTHER: u8 = 2;
+const SAME_FILE: u8 = 4;
+
+/// A name, or the number of an earlier entry with that name.
+fn name<'a>(
+    i: &'a [u8],
+    cx: &Context<'_>,
+    of_other: bool,
+    entries: &[Mapping],
+    name: impl Fn(&Mapping) -> &Bytes,
+) -> Parsed<'a, Bytes> {
+    if !of_other {
+        return field("source name", c_string).map(|name| cx.keep(name)).parse(i);
+    }
+    let (rest, number) = field("entry of a source name", |i| cx.sizes.length(i)).parse(i)?;
+    match usize::try_from(number).ok().and_then(|number| entries.get(number)) {
+        Some(entry) => Ok((rest, name(entry).clone())),
+        None => malformed(i, "entry of a source name"),
     }
 }
 

@@ -66,9 +66,13 @@ impl Structure for Collection {
 
     fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
         let whole = i.len();
-        let (mut i, _) = Header::parse(i, cx)?;
+        let (i, _) = Header::parse(i, cx)?;
+        // Heads of collections and objects are padded to eight bytes, should lengths be shorter.
+        let head = 8 + usize::from(cx.sizes.lengths);
+        let smallest = head.next_multiple_of(8);
+        let pad = || field("padding", take(smallest - head));
+        let (mut i, _) = pad().parse(i)?;
         let mut objects = Vec::new();
-        let smallest = 8 + usize::from(cx.sizes.lengths);
         while i.len() >= smallest {
             let (rest, (index, _, _)) = field("heap object", (le_u16, le_u16, le_u32)).parse(i)?;
             let (rest, size) = field("object size", |i| cx.sizes.length(i)).parse(rest)?;
@@ -76,6 +80,7 @@ impl Structure for Collection {
             if index == 0 {
                 break;
             }
+            let (rest, _) = pad().parse(rest)?;
             let start = whole - rest.len();
             let (rest, object) = field("object data", take(size)).parse(rest)?;
             objects.push((index, start, object.len()));

@@ -74,13 +74,9 @@ impl<const RANK: usize> LocallyConnected<RANK> {
         let axes = input.iter().zip(output).zip(self.kernel_size.0).zip(self.strides.0);
         for (((n, places), size), stride) in axes {
             // Of each window the part inside the input; only the windows at the edges are cut.
-            let left = match self.padding {
-                Padding::Same => {
-                    let reach = call.product([places.saturating_sub(1), stride])?;
-                    call.sum([reach, size])?.saturating_sub(*n) >> 1
-                }
-                _ => 0,
-            };
+            // With `same` a window lies around `place · stride`, which is not where TensorFlow has
+            // it.
+            let left = if self.padding == Padding::Same { size >> 1 } else { 0 };
             let inside = |start: usize| {
                 let end = start.saturating_add(size).saturating_sub(left).min(*n);
                 end.saturating_sub(start.saturating_sub(left))

@@ -86,6 +86,11 @@ activations! {
     Threshold "threshold",
 }
 
+/// Whether an activation has that name, aliases included.
+pub(crate) fn is_known(name: &str) -> bool {
+    !matches!(Activation::from_name(name), Activation::Custom(..))
+}
+
 impl<'de> Deserialize<'de> for Activation {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;

@@ -58,7 +58,9 @@ impl<T> Arg<T> {
             Self::Dict(entries) => {
                 let mut sorted: Vec<_> = entries.iter().collect();
                 sorted.sort_by(|a, b| a.0.cmp(&b.0));
-                sorted.into_iter().for_each(|(_, a)| a.tensors(into));
+                for (_, a) in sorted {
+                    a.tensors(into);
+                }
             }
             Self::Value(_) | Self::Array { .. } | Self::Ellipsis => {}
         }

@@ -107,6 +107,14 @@ pub struct UnknownObject {
     pub name: String,
 }
 
+impl UnknownObject {
+    /// Whether predictions need it. Losses, metrics, optimizers, initializers, regularizers and
+    /// constraints matter for training only.
+    pub fn is_error(&self) -> bool {
+        matches!(self.kind, "layer" | "activation" | "operation")
+    }
+}
+
 fn list(objects: &[UnknownObject]) -> String {
     let one = |o: &UnknownObject| format!("{} {:?} at {}", o.kind, o.name, o.path);
     objects.iter().map(one).collect::<Vec<_>>().join(", ")

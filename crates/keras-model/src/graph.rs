@@ -1,5 +1,6 @@
 //! The calls of a model's layers and the tensors between them.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use serde::Serialize;
@@ -44,6 +45,7 @@ pub struct Inferred {
     /// Outputs of each node; `None` where they are not known.
     pub tensors: Vec<Option<Vec<KerasTensor>>>,
     first_calls: HashMap<usize, Inputs>,
+    last_calls: HashMap<usize, Inputs>,
     /// Why a node's outputs are not known: layers that do not fit, in order.
     pub failures: Vec<(usize, String)>,
 }
@@ -52,6 +54,11 @@ impl Inferred {
     /// What the layer was first called with, if that is known.
     pub fn first_call(&self, layer: usize) -> Option<&Inputs> {
         self.first_calls.get(&layer)
+    }
+
+    /// What the layer was last called with, if that is known.
+    pub fn last_call(&self, layer: usize) -> Option<&Inputs> {
+        self.last_calls.get(&layer).or_else(|| self.first_call(layer))
     }
 
     /// The tensor behind a reference, if known.
@@ -167,7 +174,11 @@ impl Graph {
             {
                 call = Ok(inputs.clone());
             }
-            let Ok(call) = call else {
+            // A row that never saw an input has not been built: nothing is known, nothing is wrong.
+            let unbuilt = node.inputs == Inputs::default()
+                && inputs.is_none()
+                && !matches!(layer.kind, Kind::InputLayer(_) | Kind::Operation(_));
+            let Some(call) = call.ok().filter(|_| !unbuilt) else {
                 out.tensors.push(declared(node));
                 continue;
             };
@@ -180,7 +191,14 @@ impl Graph {
                     out.tensors.push(declared(node));
                 }
             }
-            out.first_calls.entry(node.layer).or_insert(call);
+            match out.first_calls.entry(node.layer) {
+                Entry::Vacant(first) => {
+                    first.insert(call);
+                }
+                Entry::Occupied(_) => {
+                    out.last_calls.insert(node.layer, call);
+                }
+            }
         }
         Ok(out)
     }

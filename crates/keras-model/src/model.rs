@@ -88,16 +88,39 @@ impl Model {
     }
 
     /// What each layer owns, called as in this graph. A layer whose inputs are not known (it
-    /// stands behind a class that nobody knows) has `None`.
-    pub fn layer_variables(&self, inferred: &Inferred) -> Result<Vec<Option<Variables>>> {
-        self.layers
-            .iter()
-            .enumerate()
-            .map(|(i, layer)| match (&layer.kind, inferred.first_call(i)) {
-                (Kind::Custom(_), _) | (_, None) => Ok(None),
-                (_, Some(inputs)) => layer.variables(inputs).map(Some),
-            })
-            .collect()
+    /// stands behind a class that nobody knows) or do not fit has `None`.
+    pub fn layer_variables(&self, inferred: &Inferred) -> Vec<Option<Variables>> {
+        let owned = |(i, layer): (usize, &Layer)| Self::variables_of(i, layer, inferred).ok();
+        self.layers.iter().enumerate().map(owned).collect()
+    }
+
+    fn variables_of(index: usize, layer: &Layer, inferred: &Inferred) -> Result<Variables> {
+        let unknown =
+            || Error::NoShape { layer: layer.base.name.clone(), class: layer.base.class.clone() };
+        match inferred.first_call(index) {
+            Some(inputs) => layer.variables(inputs),
+            // A layer that needs no weights does not look at its inputs.
+            None => layer.variables(&Inputs::default()).map_err(|_| unknown()),
+        }
+    }
+
+    /// Its variables as the files keep them, and the layers whose variables are not known.
+    pub(crate) fn owned(&self, inferred: &Inferred) -> (Variables, Vec<(String, String)>) {
+        let mut names = StoreNames::default();
+        let mut sublayers = Vec::new();
+        let mut unknown = Vec::new();
+        for (i, layer) in self.listed_layers() {
+            if matches!(layer.kind, Kind::Operation(_)) {
+                continue;
+            }
+            let path = format!("layers/{}", names.next(&layer.base.class));
+            let variables = Self::variables_of(i, layer, inferred).unwrap_or_else(|error| {
+                unknown.push((layer.base.name.clone(), error.to_string()));
+                Variables::none()
+            });
+            sublayers.push(Sublayer::new(path, layer, variables));
+        }
+        (Variables { sublayers, ..Variables::none() }, unknown)
     }
 }
 
@@ -164,18 +187,11 @@ impl LayerConfig for Model {
     /// Those of its layers, in their order.
     fn variables(&self, call: &Call<'_>) -> Result<Variables> {
         let inferred = self.infer(Some(call.inputs))?;
-        let mut names = StoreNames::default();
-        let mut sublayers = Vec::new();
-        let owned = self.layer_variables(&inferred)?;
-        let listed: Vec<usize> = self.listed_layers().map(|(i, _)| i).collect();
-        for (i, (layer, variables)) in self.layers.iter().zip(owned).enumerate() {
-            if !listed.contains(&i) || matches!(layer.kind, Kind::Operation(_)) {
-                continue;
-            }
-            let path = format!("layers/{}", names.next(&layer.base.class));
-            sublayers.push(Sublayer::new(path, layer, variables.unwrap_or_default()));
+        let (variables, unknown) = self.owned(&inferred);
+        match unknown.into_iter().next() {
+            None => Ok(variables),
+            Some((layer, reason)) => Err(call.error(format!("{layer}: {reason}"))),
         }
-        Ok(Variables { sublayers, ..Variables::none() })
     }
 
     fn sublayers(&self) -> Vec<(&'static str, &Layer)> {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use crate::element::{self, Element};
+use crate::element::{self, Element, Value};
 use crate::error::{Error, Result};
 use crate::file::File;
 use crate::group::Name;
@@ -90,6 +90,12 @@ impl Attribute {
     /// The elements as numbers; see [`Dataset::read`](crate::Dataset::read) for the conversions.
     pub fn read<T: Element>(&self) -> Result<Vec<T>> {
         element::numbers(&self.datatype, &self.bytes()?, || self.place())
+    }
+
+    /// The elements of any type, as trees.
+    pub fn values(&self) -> Result<Vec<Value>> {
+        let bytes = self.bytes()?;
+        element::values(&self.file, &self.datatype, &bytes, bytes.len() as u64)
     }
 
     /// The only element, a number.

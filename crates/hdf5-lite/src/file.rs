@@ -14,7 +14,7 @@ use crate::header::ObjectHeader;
 use crate::heap::{Collection, GlobalHeapId};
 use crate::limits::Limits;
 use crate::message::{Datatype, DriverInfo, Message, Shared, SharedMessageTable, VariableKind};
-use crate::object::{Node, Object};
+use crate::object::{Node, Object, ObjectAddress};
 use crate::parse::{Address, Sizes, Structure};
 use crate::resolve::Resolver;
 use crate::shared_messages::SharedMessages;
@@ -89,6 +89,11 @@ impl File {
     /// The object at `path`, counted from the root.
     pub fn node(&self, path: &str) -> Result<Node> {
         self.root()?.node(path)
+    }
+
+    /// The object whose header lies at `address`; its path is not known.
+    pub fn object_at(&self, address: ObjectAddress) -> Result<Object> {
+        Object::open(self, address.0, format!("object at {:#x}", address.get()).into())
     }
 
     /// Version of the superblock, 0 to 3.

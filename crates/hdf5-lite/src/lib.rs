@@ -34,6 +34,7 @@ mod map;
 mod message;
 mod object;
 mod parse;
+mod reference;
 mod resolve;
 mod selection;
 mod shared_messages;
@@ -42,7 +43,7 @@ mod superblock;
 
 pub use attribute::Attribute;
 pub use dataset::{Axis, Dataset, ExternalFile, Layout};
-pub use element::Element;
+pub use element::{Element, Value};
 pub use error::{Error, Result};
 pub use file::{File, Options};
 pub use filter::Filter;
@@ -56,5 +57,6 @@ pub use message::{
     VariableType,
 };
 pub use object::{CommittedDatatype, Node, Object, ObjectAddress, ObjectKind};
+pub use reference::{Reference, Region};
 pub use resolve::{Folder, Resolver};
 pub use storage::{Seekable, Source};

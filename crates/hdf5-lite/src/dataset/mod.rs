@@ -14,7 +14,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use crate::chunk::{self, Chunk, Grid};
-use crate::element::{self, Element};
+use crate::element::{self, Element, Value};
 use crate::error::{Error, Result};
 use crate::file::File;
 use crate::message::{
@@ -23,6 +23,8 @@ use crate::message::{
 };
 use crate::object::{Object, ObjectKind};
 use crate::parse::{Address, Structure};
+use crate::reference::Region;
+use crate::selection::StoredSelection;
 
 /// A dataset; a clone is another handle to the same one.
 #[derive(Clone, Debug)]
@@ -374,5 +376,76 @@ impl Dataset {
             return Ok(Vec::new());
         }
         element::strings(self.file(), self.datatype(), &self.bytes()?, || self.path().into())
+    }
+
+    /// All elements, of any type, as trees.
+    pub fn values(&self) -> Result<Vec<Value>> {
+        element::values(self.file(), self.datatype(), &self.bytes()?, self.stored_bytes()?)
+    }
+
+    /// The elements of `selection`, of any type, as trees.
+    pub fn values_of_slice(&self, selection: impl AsRef<[Axis]>) -> Result<Vec<Value>> {
+        let bytes = self.bytes_of_slice(selection)?;
+        element::values(self.file(), self.datatype(), &bytes, self.stored_bytes()?)
+    }
+
+    /// The elements at `points`, in their order, as stored. Each point has a coordinate per axis.
+    /// Of a chunked dataset, only the chunks that hold them are read, each once.
+    pub fn bytes_of_points(&self, points: &[impl AsRef<[u64]>]) -> Result<Bytes> {
+        let shape = self.extent()?.dims;
+        let inside = |point: &[u64]| {
+            point.len() == shape.len() && point.iter().zip(&shape).all(|(at, len)| at < len)
+        };
+        if let Some(outside) = points.iter().map(AsRef::as_ref).find(|point| !inside(point)) {
+            let reason = format!("has the point {outside:?}, the dataset has shape {shape:?}");
+            return Err(Error::Selection { reason });
+        }
+        if let DataLayout::Chunked(layout) = &self.inner.layout {
+            return chunked::read_points(self, layout, points);
+        }
+        let mut bytes = Vec::new();
+        let points = points.iter().map(|point| point.as_ref().to_vec()).collect();
+        self.copy_selected(&StoredSelection::Points(points), &mut bytes)?;
+        Ok(bytes.into())
+    }
+
+    /// The elements at `points`, in their order, as numbers.
+    pub fn read_points<T: Element>(&self, points: &[impl AsRef<[u64]>]) -> Result<Vec<T>> {
+        let bytes = self.bytes_of_points(points)?;
+        element::numbers(self.datatype(), &bytes, || self.path().into())
+    }
+
+    /// The elements that a reference to a region of this dataset means, as stored.
+    pub fn bytes_of_region(&self, region: &Region) -> Result<Bytes> {
+        if region.object() != self.object.address() {
+            let reason = "is of another dataset".into();
+            return Err(Error::Selection { reason });
+        }
+        let mut bytes = Vec::new();
+        self.copy_selected(&region.selection, &mut bytes)?;
+        Ok(bytes.into())
+    }
+
+    /// The elements that a reference to a region of this dataset means, as numbers.
+    pub fn read_region<T: Element>(&self, region: &Region) -> Result<Vec<T>> {
+        let bytes = self.bytes_of_region(region)?;
+        element::numbers(self.datatype(), &bytes, || self.path().into())
+    }
+
+    /// Appends the selected elements to `out`.
+    fn copy_selected(&self, selection: &StoredSelection, out: &mut Vec<u8>) -> Result<()> {
+        let (bytes, space) = self.bytes_and_extent()?;
+        let size = self.datatype().size();
+        for (start, len) in selection.runs(&space.dims, self.file().limits())? {
+            let part = usize::try_from(start).ok().zip(usize::try_from(len).ok());
+            let part = part.and_then(|(start, len)| {
+                let (start, len) = (start.checked_mul(size)?, len.checked_mul(size)?);
+                bytes.get(start..start.checked_add(len)?)
+            });
+            let part = part.ok_or_else(|| self.broken("size of the elements"))?;
+            self.file().limits().ask_read((out.len() + part.len()) as u64, bytes.len() as u64)?;
+            out.extend_from_slice(part);
+        }
+        Ok(())
     }
 }

@@ -1,0 +1,216 @@
+//! References as elements: HDF5 File Format Specification 3.0, VIII.B and VIII.C.
+
+use bytes::Bytes;
+use nom::Parser;
+use nom::bytes::complete::take;
+use nom::combinator::cond;
+use nom::multi::length_data;
+use nom::number::complete::{le_u8, le_u16, le_u32};
+
+use crate::error::{Error, Result};
+use crate::file::File;
+use crate::heap::GlobalHeapId;
+use crate::message::{ReferenceKind, ReferenceType};
+use crate::object::{Object, ObjectAddress, text};
+use crate::parse::{Address, Context, Parsed, Structure, field, le_uint, unsupported};
+use crate::selection::StoredSelection;
+use crate::storage::Block;
+
+/// What an element of reference type refers to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reference {
+    /// Nothing.
+    Null,
+    /// An object of this file.
+    Object(ObjectAddress),
+    /// Elements of a dataset of this file.
+    Region(Region),
+    /// An attribute of an object of this file.
+    Attribute {
+        /// The object.
+        object: ObjectAddress,
+        /// The attribute's name.
+        name: String,
+    },
+    /// Something in another file.
+    External {
+        /// The name of the file, as stored.
+        file: String,
+        /// What is referred to in that file.
+        reference: Box<Reference>,
+    },
+}
+
+/// Elements of a dataset: see [`Dataset::read_region`](crate::Dataset::read_region).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Region {
+    pub(crate) object: ObjectAddress,
+    pub(crate) selection: StoredSelection,
+}
+
+impl Region {
+    /// The dataset.
+    pub fn object(&self) -> ObjectAddress {
+        self.object
+    }
+}
+
+impl Reference {
+    /// The object in this file that is referred to, in whole or in part.
+    pub fn object(&self) -> Option<ObjectAddress> {
+        match self {
+            Self::Object(object) | Self::Attribute { object, .. } => Some(*object),
+            Self::Region(region) => Some(region.object),
+            Self::Null | Self::External { .. } => None,
+        }
+    }
+
+    /// Reads an element of type `datatype`.
+    pub(crate) fn of_element(file: &File, datatype: ReferenceType, bytes: &[u8]) -> Result<Self> {
+        if bytes.iter().all(|byte| *byte == 0) {
+            return Ok(Self::Null);
+        }
+        let block = Block { at: 0, data: Bytes::copy_from_slice(bytes) };
+        match datatype.kind {
+            ReferenceKind::Object => {
+                let ones = bytes.iter().all(|byte| *byte == 0xff);
+                let address = Address(le_uint(bytes.get(..8).unwrap_or(bytes)));
+                Ok(if ones { Self::Null } else { Self::Object(ObjectAddress(address)) })
+            }
+            ReferenceKind::Region => {
+                let HeapId(id) = HeapId::read(&block, file.sizes())?;
+                let Some(id) = id else { return Ok(Self::Null) };
+                Ok(Self::Region(Region::read(&file.global_heap(id)?, file.sizes())?))
+            }
+            ReferenceKind::Object2 | ReferenceKind::Region2 | ReferenceKind::Attribute => {
+                let head = Head::read(&block, file.sizes())?;
+                let body = match &head.place {
+                    Place::Here(body) => body.clone(),
+                    Place::Heap(HeapId(None)) => return Ok(Self::Null),
+                    Place::Heap(HeapId(Some(id))) => file.global_heap(*id)?,
+                };
+                match revised(&body.data, &Context::new(file.sizes(), &body), &head) {
+                    Ok((_, reference)) => Ok(reference),
+                    Err(stop) => Err(Head::error(&body, stop)),
+                }
+            }
+        }
+    }
+}
+
+impl File {
+    /// The object that `reference` leads to.
+    pub fn dereference(&self, reference: &Reference) -> Result<Object> {
+        match reference {
+            Reference::External { file } => {
+                Err(Error::Unresolved { what: "a reference", name: file.clone() })
+            }
+            other => match other.object() {
+                Some(address) => self.object_at(address),
+                None => Err(Error::NotFound {
+                    what: "object",
+                    name: "null reference".into(),
+                    place: "the file".into(),
+                }),
+            },
+        }
+    }
+}
+
+/// A global heap ID as an element.
+struct HeapId(Option<GlobalHeapId>);
+
+impl Structure for HeapId {
+    const NAME: &'static str = "region reference";
+    const SPEC: &'static str = "VIII.C";
+
+    fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
+        let (i, collection) = field("collection address", |i| cx.sizes.address(i)).parse(i)?;
+        let (i, index) = field("object index", le_u32).parse(i)?;
+        let collection = collection.filter(|address| address.0 != 0);
+        Ok((i, Self(collection.map(|collection| GlobalHeapId { collection, index }))))
+    }
+}
+
+impl Structure for Region {
+    const NAME: &'static str = "region reference";
+    const SPEC: &'static str = "VIII.C";
+
+    fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
+        let (i, address) = field("object address", |i| cx.sizes.defined(i)).parse(i)?;
+        let (i, selection) = StoredSelection::parse(i, cx)?;
+        Ok((i, Self { object: ObjectAddress(address), selection }))
+    }
+}
+
+/// "Reference Header", and where the block is.
+struct Head {
+    kind: u8,
+    external: bool,
+    place: Place,
+}
+
+/// Where the "Reference Block" is.
+enum Place {
+    /// In the element itself.
+    Here(Block),
+    Heap(HeapId),
+}
+
+const OBJECT2: u8 = 2;
+const REGION2: u8 = 3;
+const ATTRIBUTE: u8 = 4;
+
+impl Structure for Head {
+    const NAME: &'static str = "reference";
+    const SPEC: &'static str = "VIII.B";
+
+    fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
+        let at = i;
+        let (i, kind) = field("reference type", le_u8).parse(i)?;
+        if !(OBJECT2..=ATTRIBUTE).contains(&kind) {
+            return unsupported(at, "reference type", kind.into());
+        }
+        let (i, flags) = field("flags", le_u8).parse(i)?;
+        let external = flags & 1 != 0;
+        if kind == OBJECT2 && !external {
+            let place = Place::Here(cx.keep_block(i));
+            return Ok((&[], Self { kind, external, place }));
+        }
+        // The block's length comes before its heap ID, which the specification does not say.
+        let (i, _) = field("size of the block", le_u32).parse(i)?;
+        let (i, id) = HeapId::parse(i, cx)?;
+        Ok((i, Self { kind, external, place: Place::Heap(id) }))
+    }
+}
+
+/// "Reference Block".
+fn revised<'a>(i: &'a [u8], cx: &Context<'_>, head: &Head) -> Parsed<'a, Reference> {
+    let (i, token) = field("token", length_data(le_u8)).parse(i)?;
+    let object = ObjectAddress(Address(le_uint(token.get(..8).unwrap_or(token))));
+    let name = || length_data(le_u16);
+    let (i, file) = field("external file name", cond(head.external, name())).parse(i)?;
+    let (i, reference) = match head.kind {
+        REGION2 => {
+            let (i, _) = field("size and rank of the selection", take(8_usize)).parse(i)?;
+            let (i, selection) = StoredSelection::parse(i, cx)?;
+            (i, Reference::Region(Region { object, selection }))
+        }
+        ATTRIBUTE => {
+            let (i, name) = field("attribute name", name()).parse(i)?;
+            (i, Reference::Attribute { object, name: text(name).into_owned() })
+        }
+        _ => (i, Reference::Object(object)),
+    };
+    Ok((
+        i,
+        match file {
+            Some(file) => {
+                let file = text(file).into_owned();
+                Reference::External { file, reference: Box::new(reference) }
+            }
+            None => reference,
+        },
+    ))
+}

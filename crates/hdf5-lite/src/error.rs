@@ -17,7 +17,7 @@ pub enum Error {
     #[error("a member of a set of files that the {driver} driver wrote; one alone cannot be read")]
     FileSet {
         /// The driver, in the words of the C library.
-        driver: String,
+        driver: &'static str,
     },
     /// The file ends before the superblock says that it does, as after a broken download.
     #[error("truncated file: {expected} bytes by its superblock, {actual} bytes there")]

@@ -332,7 +332,7 @@ impl Options {
         if let Some(address) = file.inner.superblock.extension
             && let Some(info) = file.header(address)?.find::<DriverInfo>(&file)?
         {
-            return Err(Error::FileSet { driver: info.driver() });
+            info.check()?;
         }
         Ok(file)
     }

@@ -103,8 +103,8 @@ impl File {
     /// The object that `reference` leads to.
     pub fn dereference(&self, reference: &Reference) -> Result<Object> {
         match reference {
-            Reference::External { file } => {
-                Err(Error::Unresolved { what: "a reference", name: file.clone() })
+            Reference::External { file, reference } => {
+                self.other(file, "a reference")?.dereference(reference)
             }
             other => match other.object() {
                 Some(address) => self.object_at(address),

@@ -53,7 +53,7 @@ impl Superblock {
         if let Some(Address(address)) = superblock.driver_info {
             let block = storage.read_up_to(base.saturating_add(address), 16)?;
             let DriverBlock(info) = DriverBlock::read(&block, sizes)?;
-            return Err(Error::FileSet { driver: info.driver() });
+            info.check()?;
         }
         if let Some(Address(end)) = superblock.end_of_file {
             // Both count from the file's start as it was when it was written.

@@ -5,6 +5,7 @@ use nom::bytes::complete::take;
 use nom::number::complete::{le_u16, le_u32};
 
 use super::Message;
+use crate::error::{Error, Result};
 use crate::parse::{Context, Parsed, Structure, field, version};
 
 /// The driver that wrote the file: with most of them, the file is one of several.
@@ -14,13 +15,15 @@ pub(crate) struct DriverInfo {
 }
 
 impl DriverInfo {
-    /// The name of the driver, in words where it is known.
-    pub(crate) fn driver(self) -> String {
-        match &self.id {
-            b"NCSAfami" => "family".into(),
-            b"NCSAmult" | b"NCSAmlti" => "multi or split".into(),
-            other => other.escape_ascii().to_string(),
-        }
+    /// An error if the driver spreads addresses over several files. A file of another driver,
+    /// as of subfiling with one subfile, may well be whole.
+    pub(crate) fn check(self) -> Result<()> {
+        let driver = match &self.id {
+            b"NCSAfami" => "family",
+            b"NCSAmult" => "multi or split",
+            _ => return Ok(()),
+        };
+        Err(Error::FileSet { driver })
     }
 }
 

@@ -24,7 +24,7 @@ fn cases() -> Vec<Value> {
 /// The layer of a case, read as a loader reads it.
 fn layer(case: &Value) -> Layer {
     let mut object = case["object"].clone();
-    Dialect::new(generation(case)).object(&mut object).unwrap();
+    Dialect::new(generation(case), None, None).model(&mut object).unwrap();
     Layer::from_config(&object).unwrap_or_else(|e| panic!("{e}: {object}"))
 }
 
@@ -199,24 +199,84 @@ fn no_key_is_lost() {
     assert!(lost.is_empty(), "{lost:?}");
 }
 
-/// Numbers in a file are claims: none may overflow, allocate or panic.
+/// Numbers in a file are claims: none may overflow, allocate, hang or panic.
 #[test]
 fn hostile_numbers_are_errors_or_shapes() {
+    let mut seen = BTreeSet::new();
     for case in &cases() {
         let inputs = inputs(case);
+        let huge = |shape: &Shape| Shape(shape.dims().iter().map(|_| Some(usize::MAX)).collect());
+        let vast = inputs
+            .map(&mut |t: &KerasTensor| Ok::<_, ()>(KerasTensor::new(huge(&t.shape), t.dtype)));
+        let vast = vast.unwrap();
+        let (known, class) = (layer(case), case["class"].as_str().unwrap().to_owned());
+        let _ = (known.output(&vast), known.variables(&vast));
         for key in case["object"]["config"].as_object().unwrap().keys() {
+            if !seen.insert((class.clone(), key.clone())) {
+                continue;
+            }
             for number in [json!(0), json!(-1), json!(u64::MAX), json!(i64::MAX), json!(1e300)] {
                 for value in [number.clone(), json!([number, number]), json!([])] {
                     let mut object = case["object"].clone();
                     object["config"][key] = value;
-                    if Dialect::new(generation(case)).object(&mut object).is_err() {
+                    let mut dialect = Dialect::new(generation(case), None, None);
+                    if dialect.model(&mut object).is_err() {
                         continue;
                     }
                     if let Ok(layer) = Layer::from_config(&object) {
                         let _ = (layer.output(&inputs), layer.variables(&inputs));
+                        let _ = (layer.output(&vast), layer.variables(&vast));
                     }
                 }
             }
         }
+    }
+}
+
+/// JSON nests up to 128 levels: neither the stack nor the time may run out on the way, and a layer
+/// that holds another twice must not double at each level.
+#[test]
+fn nesting_costs_no_more_than_its_depth() {
+    let wrap = |class: &str, key: &str, depth: usize, mut object: Value| {
+        for i in 0..depth {
+            let name = format!("{class}_{i}");
+            let inner = if key == "layers" || key == "cells" { json!([object]) } else { object };
+            object = json!({"class_name": class, "config": {"name": name, key: inner}});
+        }
+        object
+    };
+    let dense = || json!({"class_name": "Dense", "config": {"name": "dense", "units": 2}});
+    let cell = || json!({"class_name": "GRUCell", "config": {"name": "cell", "units": 2}});
+    for (class, key, depth, inner) in [
+        ("Bidirectional", "layer", 62, dense()),
+        ("TimeDistributed", "layer", 62, dense()),
+        ("Wrapper", "layer", 62, dense()),
+        ("RNN", "cell", 62, cell()),
+        ("StackedRNNCells", "cells", 42, cell()),
+        ("Activation", "activation", 62, dense()),
+        ("Pipeline", "layers", 42, dense()),
+        ("Sequential", "layers", 42, dense()),
+    ] {
+        let mut object = wrap(class, key, depth, inner);
+        Dialect::new(Generation::Keras2, None, None).model(&mut object).unwrap();
+        let layer = Layer::from_config(&object).unwrap();
+        let axes = vec![Some(2); if class == "TimeDistributed" { depth + 2 } else { 2 }];
+        let input = Inputs::one(KerasTensor::new(axes, DType::Float32));
+        let _ = (layer.output(&input), layer.variables(&input), format!("{layer:?}"));
+        assert_eq!(layer, layer.clone());
+        serde_json::to_string(&layer).unwrap();
+    }
+    // Both wrap a layer, in turns.
+    let mut object = wrap("LSTM", "cell", 1, dense());
+    for depth in 0..31 {
+        let (class, key) =
+            if depth % 2 == 0 { ("Bidirectional", "layer") } else { ("RNN", "cell") };
+        object = wrap(class, key, 1, object);
+    }
+    object["config"]["units"] = json!(2);
+    if let Ok(layer) = Layer::from_config(&object) {
+        let input = Inputs::one(KerasTensor::new([None, Some(3), Some(4)], DType::Float32));
+        assert!(layer.output(&input).is_err());
+        assert!(layer.variables(&input).is_err());
     }
 }

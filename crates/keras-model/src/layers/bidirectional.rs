@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Layer, LayerConfig, Mask};
 use crate::variables::{Sublayer, Variables};
-use crate::{Call, KerasTensor, Result};
+use crate::{Call, KerasTensor, Kind, Result};
 
 /// Runs a recurrent layer over the sequence in both directions and merges the results.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,6 +71,10 @@ impl LayerConfig for Bidirectional {
 
     /// The forward layer's, then the backward layer's.
     fn variables(&self, call: &Call<'_>) -> Result<Variables> {
+        // Anything else would double at each level of nesting.
+        if !is_recurrent(&self.layer.kind) {
+            return Err(call.error("the wrapped layer is not recurrent"));
+        }
         let backward = self.backward();
         let sublayers = vec![
             Sublayer::new("forward_layer", &self.layer, self.layer.variables(call.inputs)?),
@@ -88,4 +92,21 @@ impl LayerConfig for Bidirectional {
         let backward = self.backward_layer.as_ref().map(|l| ("backward_layer", l));
         std::iter::once(("layer", &self.layer)).chain(backward).collect()
     }
+}
+
+const fn is_recurrent(kind: &Kind) -> bool {
+    matches!(
+        kind,
+        Kind::RNN(_)
+            | Kind::LSTM(_)
+            | Kind::GRU(_)
+            | Kind::SimpleRNN(_)
+            | Kind::ConvLSTM1D(_)
+            | Kind::ConvLSTM2D(_)
+            | Kind::ConvLSTM3D(_)
+            | Kind::ConvRNN2D(_)
+            | Kind::CuDNNLSTM(_)
+            | Kind::CuDNNGRU(_)
+            | Kind::Custom(_)
+    )
 }

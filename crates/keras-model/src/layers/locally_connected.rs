@@ -70,30 +70,39 @@ impl<const RANK: usize> LocallyConnected<RANK> {
 
     /// How many pairs of an input and an output place lie in one window.
     fn connections(&self, call: &Call<'_>, input: &[usize], output: &[usize]) -> Result<usize> {
-        let mut total = 1;
         let axes = input.iter().zip(output).zip(self.kernel_size.0).zip(self.strides.0);
-        for (((n, places), size), stride) in axes {
-            // Of each window the part inside the input; only the windows at the edges are cut.
+        let along = axes.map(|(((n, places), size), stride)| {
             // With `same` a window lies around `place · stride`, which is not where TensorFlow has
-            // it.
+            // it; what hangs over the edges is cut off.
             let left = if self.padding == Padding::Same { size >> 1 } else { 0 };
-            let inside = |start: usize| {
-                let end = start.saturating_add(size).saturating_sub(left).min(*n);
-                end.saturating_sub(start.saturating_sub(left))
-            };
-            let start = |place: usize| place.saturating_mul(stride);
-            let is_cut = |place: usize| inside(start(place)) < size;
-            let cut_left = (0..*places).take_while(|p| is_cut(*p)).take(size);
-            let from_left: usize = cut_left.clone().map(|p| inside(start(p))).sum();
-            let cut = cut_left.count();
-            let rest = places.saturating_sub(cut);
-            let cut_right = (cut..*places).rev().take_while(|p| is_cut(*p)).take(size);
-            let from_right: usize = cut_right.clone().map(|p| inside(start(p))).sum();
-            let whole = call.product([rest.saturating_sub(cut_right.count()), size])?;
-            total = call.product([total, call.sum([from_left, whole, from_right])?])?;
-        }
-        Ok(total)
+            connections(*n, *places, stride, [left, size.saturating_sub(left)])
+        });
+        let along: Option<Vec<usize>> = along.collect();
+        call.product(along.ok_or_else(|| call.error("sizes multiply past what fits in memory"))?)
     }
+}
+
+/// `Σ min(n, p · stride + right) - max(0, p · stride - left)` over all places `p`.
+fn connections(n: usize, places: usize, stride: usize, [left, right]: [usize; 2]) -> Option<usize> {
+    let wide = |n: usize| u128::try_from(n).ok();
+    let (n, places, stride) = (wide(n)?, wide(places)?, wide(stride)?);
+    let (left, right) = (wide(left)?, wide(right)?);
+    // `Σ p · stride` over the first `count` places.
+    let steps = |count: u128| {
+        let pairs = count.checked_mul(count.saturating_sub(1))?.checked_div(2)?;
+        pairs.checked_mul(stride)
+    };
+    // Windows that end inside, and those that start at the edge or before it.
+    let inside = n.checked_sub(right).and_then(|room| room.checked_div(stride)?.checked_add(1));
+    let inside = inside.unwrap_or(0).min(places);
+    let at_edge = left.checked_div(stride)?.checked_add(1)?.min(places);
+    let ends = steps(inside)?
+        .checked_add(right.checked_mul(inside)?)?
+        .checked_add(places.checked_sub(inside)?.checked_mul(n)?)?;
+    let starts = steps(places)?
+        .checked_sub(steps(at_edge)?)?
+        .checked_sub(left.checked_mul(places.checked_sub(at_edge)?)?)?;
+    usize::try_from(ends.checked_sub(starts)?).ok()
 }
 
 impl<const RANK: usize> LayerConfig for LocallyConnected<RANK> {

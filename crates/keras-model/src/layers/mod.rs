@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::objects::Regularizer;
 use crate::ops::Operation;
 use crate::variables::Variables;
+use crate::weights::StoredForm;
 use crate::{Call, DTypePolicy, Error, Inputs, KerasTensor, Model, Result, Shape};
 
 /// What every layer config has: Keras's `Layer.get_config`.
@@ -22,6 +23,9 @@ pub struct Base {
     pub trainable: bool,
     /// What it stores weights in and computes in.
     pub dtype: DTypePolicy,
+    /// How an old file stores its variables, where that differs from today's form.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stored: Option<StoredForm>,
     /// Penalty on the output: every layer takes one.
     pub activity_regularizer: Option<Regularizer>,
 }
@@ -109,10 +113,10 @@ macro_rules! layers {
 
         impl Kind {
             fn parse(class: &str, config: &Value) -> Result<Option<Self>, ConfigError> {
-                Ok(Some(match class {
-                    $($class => Self::$variant(Box::new(typed::<$config>(config)?)),)*
-                    _ => return Ok(None),
-                }))
+                match class {
+                    $($class => boxed::<$config>(config).map(|c| Some(Self::$variant(c))),)*
+                    _ => Ok(None),
+                }
             }
 
             /// The config behind its trait.
@@ -141,6 +145,13 @@ type ConfigError = serde_path_to_error::Error<serde_json::Error>;
 
 fn typed<'de, T: Deserialize<'de>>(config: &'de Value) -> Result<T, ConfigError> {
     serde_path_to_error::deserialize(config)
+}
+
+/// Apart from its caller, whose stack frame would else hold a place for every type of config at
+/// each level of nesting.
+#[inline(never)]
+fn boxed<'de, T: Deserialize<'de>>(config: &'de Value) -> Result<Box<T>, ConfigError> {
+    typed(config).map(Box::new)
 }
 
 pub mod activation;
@@ -502,6 +513,8 @@ impl Layer {
             #[serde(default)]
             dtype: DTypePolicy,
             #[serde(default)]
+            stored: Option<StoredForm>,
+            #[serde(default)]
             activity_regularizer: Option<Regularizer>,
         }
         let class = object
@@ -519,6 +532,7 @@ impl Layer {
             name: common.name.unwrap_or_else(|| class.to_owned()),
             trainable: common.trainable,
             dtype: common.dtype,
+            stored: common.stored,
             activity_regularizer: common.activity_regularizer,
         };
         let kind = if Operation::is_one(object, class) {
@@ -529,7 +543,7 @@ impl Layer {
         } else {
             match Kind::parse(class, config).map_err(wrong)? {
                 Some(kind) => kind,
-                None => Kind::Custom(Box::new(custom::Custom::new(object))),
+                None => Kind::Custom(Box::new(custom::Custom::new(object)?)),
             }
         };
         Ok(Self { base, kind })

@@ -49,6 +49,7 @@ impl LayerConfig for RNN {
     /// The cell's.
     fn variables(&self, call: &Call<'_>) -> Result<Variables> {
         let inputs = self.options.step_inputs(call)?;
+        step_of(&self.cell, call, &inputs)?;
         let sublayers = vec![Sublayer::new("cell", &self.cell, self.cell.variables(&inputs)?)];
         Ok(Variables { sublayers, ..Variables::none() })
     }

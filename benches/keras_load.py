@@ -21,7 +21,7 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 import keras
 
 TARGET = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "target")
-GROUPS = ["load_open", "load_metadata", "load_model", "load_touch"]  # criterion's folders of the groups `load/...`
+GROUPS = ["load_model", "load_model_touch"]  # criterion's folders of the groups `load/...`
 
 
 def keras_seconds(path):

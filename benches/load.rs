@@ -7,6 +7,8 @@
 //! | `load/hdf5_open` | `hdf5_lite::File::open` and no more | something is read before it is asked for |
 //! | `load/hdf5_metadata` | every object and attribute of an `.h5` | parsing costs more; at most 0.8 of `load/hdf5_reader` |
 //! | `load/hdf5_touch` | every page of every dataset of an `.h5` | arrays are copied; at most 1.2 of `load/floor_map` |
+//! | `load/model` | `keras_model::load_model`: all bound, nothing touched | config, graph or binding cost more; at most 1/100 of Keras |
+//! | `load/model_touch` | the same and every page of every weight | weights are copied; at most 1.2 of `load/floor_map` |
 //! | `load/hdf5_reader` | the crate `hdf5-reader` walking all metadata of an `.h5` | the peer changed |
 //!
 //! `benches/keras_load.py` puts `keras.models.load_model` beside these.
@@ -26,7 +28,9 @@ criterion_group!(
     hdf5_open,
     hdf5_metadata,
     hdf5_reader_metadata,
-    hdf5_touch
+    hdf5_touch,
+    model,
+    model_touch
 );
 
 fn floor_read(c: &mut Criterion) {
@@ -52,6 +56,22 @@ fn hdf5_touch(c: &mut Criterion) {
         let mut of_dataset = |dataset: &Dataset| touch(&dataset.bytes().unwrap());
         walk(&hdf5_lite::File::open(path).unwrap().root().unwrap(), &mut of_dataset)
     });
+}
+
+fn model(c: &mut Criterion) {
+    each_model(c, "load/model", |_| true, |path| keras_model::load_model(path).unwrap());
+}
+
+fn model_touch(c: &mut Criterion) {
+    each_model(
+        c,
+        "load/model_touch",
+        |_| true,
+        |path| {
+            let model = keras_model::load_model(path).unwrap();
+            model.weights.iter().map(|weight| touch(&weight.bytes().unwrap())).sum::<u64>()
+        },
+    );
 }
 
 /// Number of objects and attributes in `group`, a dataset counting for what `of_dataset` says.

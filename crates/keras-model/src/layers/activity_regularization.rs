@@ -1,4 +1,5 @@
-//! `ActivityRegularization`. Source: `keras/src/layers/regularization/activity_regularization.py`, Keras 3.15.
+//! `ActivityRegularization`. Source:
+//! `keras/src/layers/regularization/activity_regularization.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! `AdaptiveAveragePooling1D`. Source: `keras/src/layers/pooling/adaptive_average_pooling1d.py`, Keras 3.15.
+//! `AdaptiveAveragePooling1D`. Source:
+//! `keras/src/layers/pooling/adaptive_average_pooling1d.py`, Keras 3.15.
 
 use super::adaptive_pooling::AdaptivePooling;
 

@@ -1,4 +1,5 @@
-//! `AdaptiveAveragePooling2D`. Source: `keras/src/layers/pooling/adaptive_average_pooling2d.py`, Keras 3.15.
+//! `AdaptiveAveragePooling2D`. Source:
+//! `keras/src/layers/pooling/adaptive_average_pooling2d.py`, Keras 3.15.
 
 use super::adaptive_pooling::AdaptivePooling;
 

@@ -1,4 +1,5 @@
-//! `AdaptiveAveragePooling3D`. Source: `keras/src/layers/pooling/adaptive_average_pooling3d.py`, Keras 3.15.
+//! `AdaptiveAveragePooling3D`. Source:
+//! `keras/src/layers/pooling/adaptive_average_pooling3d.py`, Keras 3.15.
 
 use super::adaptive_pooling::AdaptivePooling;
 

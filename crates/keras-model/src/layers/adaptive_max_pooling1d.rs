@@ -1,4 +1,5 @@
-//! `AdaptiveMaxPooling1D`. Source: `keras/src/layers/pooling/adaptive_max_pooling1d.py`, Keras 3.15.
+//! `AdaptiveMaxPooling1D`. Source:
+//! `keras/src/layers/pooling/adaptive_max_pooling1d.py`, Keras 3.15.
 
 use super::adaptive_pooling::AdaptivePooling;
 

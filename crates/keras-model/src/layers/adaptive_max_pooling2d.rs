@@ -1,4 +1,5 @@
-//! `AdaptiveMaxPooling2D`. Source: `keras/src/layers/pooling/adaptive_max_pooling2d.py`, Keras 3.15.
+//! `AdaptiveMaxPooling2D`. Source:
+//! `keras/src/layers/pooling/adaptive_max_pooling2d.py`, Keras 3.15.
 
 use super::adaptive_pooling::AdaptivePooling;
 

@@ -1,4 +1,5 @@
-//! `AdaptiveMaxPooling3D`. Source: `keras/src/layers/pooling/adaptive_max_pooling3d.py`, Keras 3.15.
+//! `AdaptiveMaxPooling3D`. Source:
+//! `keras/src/layers/pooling/adaptive_max_pooling3d.py`, Keras 3.15.
 
 use super::adaptive_pooling::AdaptivePooling;
 

@@ -1,4 +1,5 @@
-//! `AutoContrast`. Source: `keras/src/layers/preprocessing/image_preprocessing/auto_contrast.py`, Keras 3.15.
+//! `AutoContrast`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/auto_contrast.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! `CenterCrop`. Source: `keras/src/layers/preprocessing/image_preprocessing/center_crop.py`, Keras 3.15.
+//! `CenterCrop`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/center_crop.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

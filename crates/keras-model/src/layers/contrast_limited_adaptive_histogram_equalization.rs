@@ -1,4 +1,5 @@
-//! `ContrastLimitedAdaptiveHistogramEqualization`. Source: `keras/src/layers/preprocessing/image_preprocessing/clahe.py`, Keras 3.15.
+//! `ContrastLimitedAdaptiveHistogramEqualization`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/clahe.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! `Equalization`. Source: `keras/src/layers/preprocessing/image_preprocessing/equalization.py`, Keras 3.15.
+//! `Equalization`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/equalization.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

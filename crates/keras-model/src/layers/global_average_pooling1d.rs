@@ -1,4 +1,5 @@
-//! `GlobalAveragePooling1D`. Source: `keras/src/layers/pooling/global_average_pooling1d.py`, Keras 3.15.
+//! `GlobalAveragePooling1D`. Source:
+//! `keras/src/layers/pooling/global_average_pooling1d.py`, Keras 3.15.
 
 use super::global_pooling::GlobalPooling;
 

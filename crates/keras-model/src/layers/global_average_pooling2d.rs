@@ -1,4 +1,5 @@
-//! `GlobalAveragePooling2D`. Source: `keras/src/layers/pooling/global_average_pooling2d.py`, Keras 3.15.
+//! `GlobalAveragePooling2D`. Source:
+//! `keras/src/layers/pooling/global_average_pooling2d.py`, Keras 3.15.
 
 use super::global_pooling::GlobalPooling;
 

@@ -1,4 +1,5 @@
-//! `GlobalAveragePooling3D`. Source: `keras/src/layers/pooling/global_average_pooling3d.py`, Keras 3.15.
+//! `GlobalAveragePooling3D`. Source:
+//! `keras/src/layers/pooling/global_average_pooling3d.py`, Keras 3.15.
 
 use super::global_pooling::GlobalPooling;
 

@@ -1,4 +1,5 @@
-//! `MaxNumBoundingBoxes`. Source: `keras/src/layers/preprocessing/image_preprocessing/max_num_bounding_box.py`, Keras 3.15.
+//! `MaxNumBoundingBoxes`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/max_num_bounding_box.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

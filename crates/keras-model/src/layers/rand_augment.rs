@@ -1,4 +1,5 @@
-//! `RandAugment`. Source: `keras/src/layers/preprocessing/image_preprocessing/rand_augment.py`, Keras 3.15.
+//! `RandAugment`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/rand_augment.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

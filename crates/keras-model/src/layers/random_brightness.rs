@@ -1,4 +1,5 @@
-//! `RandomBrightness`. Source: `keras/src/layers/preprocessing/image_preprocessing/random_brightness.py`, Keras 3.15.
+//! `RandomBrightness`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/random_brightness.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

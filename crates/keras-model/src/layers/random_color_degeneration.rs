@@ -1,4 +1,5 @@
-//! `RandomColorDegeneration`. Source: `keras/src/layers/preprocessing/image_preprocessing/random_color_degeneration.py`, Keras 3.15.
+//! `RandomColorDegeneration`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/random_color_degeneration.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

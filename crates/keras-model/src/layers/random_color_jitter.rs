@@ -1,4 +1,5 @@
-//! `RandomColorJitter`. Source: `keras/src/layers/preprocessing/image_preprocessing/random_color_jitter.py`, Keras 3.15.
+//! `RandomColorJitter`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/random_color_jitter.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

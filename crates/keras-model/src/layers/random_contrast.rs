@@ -1,4 +1,5 @@
-//! `RandomContrast`. Source: `keras/src/layers/preprocessing/image_preprocessing/random_contrast.py`, Keras 3.15.
+//! `RandomContrast`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/random_contrast.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

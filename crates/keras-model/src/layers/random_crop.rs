@@ -1,4 +1,5 @@
-//! `RandomCrop`. Source: `keras/src/layers/preprocessing/image_preprocessing/random_crop.py`, Keras 3.15.
+//! `RandomCrop`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/random_crop.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! `RandomElasticTransform`. Source: `keras/src/layers/preprocessing/image_preprocessing/random_elastic_transform.py`, Keras 3.15.
+//! `RandomElasticTransform`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/random_elastic_transform.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! `RandomErasing`. Source: `keras/src/layers/preprocessing/image_preprocessing/random_erasing.py`, Keras 3.15.
+//! `RandomErasing`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/random_erasing.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! `RandomFlip`. Source: `keras/src/layers/preprocessing/image_preprocessing/random_flip.py`, Keras 3.15.
+//! `RandomFlip`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/random_flip.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! `RandomGaussianBlur`. Source: `keras/src/layers/preprocessing/image_preprocessing/random_gaussian_blur.py`, Keras 3.15.
+//! `RandomGaussianBlur`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/random_gaussian_blur.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! `RandomGrayscale`. Source: `keras/src/layers/preprocessing/image_preprocessing/random_grayscale.py`, Keras 3.15.
+//! `RandomGrayscale`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/random_grayscale.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! `RandomHeight`. Source: `tf_keras/src/layers/preprocessing/image_preprocessing.py`, 2.21; gone in
+//! `RandomHeight`. Source:
+//! `tf_keras/src/layers/preprocessing/image_preprocessing.py`, 2.21; gone in
 //! Keras 3.
 
 use serde::{Deserialize, Serialize};

@@ -1,4 +1,5 @@
-//! `RandomHue`. Source: `keras/src/layers/preprocessing/image_preprocessing/random_hue.py`, Keras 3.15.
+//! `RandomHue`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/random_hue.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! `RandomInvert`. Source: `keras/src/layers/preprocessing/image_preprocessing/random_invert.py`, Keras 3.15.
+//! `RandomInvert`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/random_invert.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! `RandomPerspective`. Source: `keras/src/layers/preprocessing/image_preprocessing/random_perspective.py`, Keras 3.15.
+//! `RandomPerspective`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/random_perspective.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! `RandomPosterization`. Source: `keras/src/layers/preprocessing/image_preprocessing/random_posterization.py`, Keras 3.15.
+//! `RandomPosterization`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/random_posterization.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! `RandomRotation`. Source: `keras/src/layers/preprocessing/image_preprocessing/random_rotation.py`, Keras 3.15.
+//! `RandomRotation`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/random_rotation.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! `RandomSaturation`. Source: `keras/src/layers/preprocessing/image_preprocessing/random_saturation.py`, Keras 3.15.
+//! `RandomSaturation`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/random_saturation.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

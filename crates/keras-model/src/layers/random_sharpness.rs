@@ -1,4 +1,5 @@
-//! `RandomSharpness`. Source: `keras/src/layers/preprocessing/image_preprocessing/random_sharpness.py`, Keras 3.15.
+//! `RandomSharpness`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/random_sharpness.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

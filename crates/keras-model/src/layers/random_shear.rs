@@ -1,4 +1,5 @@
-//! `RandomShear`. Source: `keras/src/layers/preprocessing/image_preprocessing/random_shear.py`, Keras 3.15.
+//! `RandomShear`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/random_shear.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

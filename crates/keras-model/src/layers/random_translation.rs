@@ -1,4 +1,5 @@
-//! `RandomTranslation`. Source: `keras/src/layers/preprocessing/image_preprocessing/random_translation.py`, Keras 3.15.
+//! `RandomTranslation`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/random_translation.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! `RandomZoom`. Source: `keras/src/layers/preprocessing/image_preprocessing/random_zoom.py`, Keras 3.15.
+//! `RandomZoom`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/random_zoom.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! `Resizing`. Source: `keras/src/layers/preprocessing/image_preprocessing/resizing.py`, Keras 3.15.
+//! `Resizing`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/resizing.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

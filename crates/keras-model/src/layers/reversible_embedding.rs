@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::embedding::Embedding;
 use super::quantized::{block_size, fixed, groups, half};
 use super::recurrent::part;
-use super::{LayerConfig, yes};
+use super::{LayerConfig, Mask, yes};
 use crate::dtype::Quantization;
 use crate::json::Float;
 use crate::variables::{VariableSpec, Variables};
@@ -86,5 +86,10 @@ impl LayerConfig for ReversibleEmbedding {
         }
         all.own.extend(more);
         Ok(all)
+    }
+
+    /// Of the numbers, if 0 is none.
+    fn mask(&self) -> Mask {
+        self.embedding.mask()
     }
 }

@@ -1,4 +1,5 @@
-//! `Solarization`. Source: `keras/src/layers/preprocessing/image_preprocessing/solarization.py`, Keras 3.15.
+//! `Solarization`. Source:
+//! `keras/src/layers/preprocessing/image_preprocessing/solarization.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
 

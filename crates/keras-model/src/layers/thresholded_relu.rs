@@ -1,4 +1,5 @@
-//! `ThresholdedReLU`. Source: `tf_keras/src/layers/activation/thresholded_relu.py`, 2.21; gone in Keras 3.
+//! `ThresholdedReLU`. Source:
+//! `tf_keras/src/layers/activation/thresholded_relu.py`, 2.21; gone in Keras 3.
 
 use serde::{Deserialize, Serialize};
 

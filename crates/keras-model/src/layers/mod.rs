@@ -1,7 +1,22 @@
 //! One file per layer class; the table below has one row for each.
 //!
 //! To add a layer: its file, `mod`, and a row. Everything else (parsing, the class name, shape
-//! inference, weights) follows from the row.
+//! inference, weights) follows from the row. Classes that differ in the number of axes only share
+//! a file that is named after what they have in common: `conv.rs`, `pooling.rs`.
+//!
+//! ```
+//! use keras_model::{DType, Inputs, KerasTensor, Layer};
+//!
+//! let layer = Layer::from_config(&serde_json::json!({
+//!     "class_name": "Conv2D",
+//!     "config": {"name": "stem", "filters": 8, "kernel_size": [3, 3], "strides": 2},
+//! }))?;
+//! let image = KerasTensor::new([None, Some(28), Some(28), Some(1)], DType::Float32);
+//! let call = Inputs::one(image);
+//! assert_eq!(layer.output(&call)?[0].shape.to_string(), "(None, 13, 13, 8)");
+//! assert_eq!(layer.variables(&call)?.own[0].shape, [3, 3, 1, 8]);
+//! # Ok::<(), keras_model::Error>(())
+//! ```
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;

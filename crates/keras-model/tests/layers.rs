@@ -182,13 +182,17 @@ fn every_case_is_what_keras_says() {
 /// The class of the layer and those of the layers in it.
 fn classes(layer: &Layer, into: &mut BTreeSet<String>) {
     into.insert(layer.base.class.clone());
-    layer.kind.config().sublayers().iter().for_each(|(_, inner)| classes(inner, into));
+    for (_, inner) in layer.kind.config().sublayers() {
+        classes(inner, into);
+    }
 }
 
 #[test]
 fn every_class_has_a_row_and_every_row_a_case() {
     let mut with_case = BTreeSet::new();
-    cases().iter().for_each(|case| classes(&layer(case), &mut with_case));
+    for case in &cases() {
+        classes(&layer(case), &mut with_case);
+    }
     for class in fixture("layers.json")["classes"].as_array().unwrap() {
         let class = class.as_str().unwrap();
         assert!(CLASSES.contains(&class), "{class} has no row");

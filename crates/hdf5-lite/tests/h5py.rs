@@ -1,5 +1,7 @@
 //! Every fixture of `fixtures/make/hdf5.py` reads as h5py read it.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::fs;
 use std::path::PathBuf;
 
@@ -24,13 +26,7 @@ fn expected() -> serde_json::Map<String, Json> {
 }
 
 /// Numbers are written as Python shows them, strings as they are; both are JSON strings.
-fn check(
-    place: &str,
-    expected: &Json,
-    datatype: &Datatype,
-    numbers: Vec<f64>,
-    strings: Vec<String>,
-) {
+fn check(place: &str, expected: &Json, datatype: &Datatype, numbers: &[f64], strings: &[String]) {
     let Some(expected) = expected.as_array() else { return };
     let expected: Vec<&str> = expected.iter().map(|value| value.as_str().unwrap()).collect();
     if datatype.is_string() {
@@ -39,7 +35,7 @@ fn check(
     }
     let expected: Vec<f64> = expected.iter().map(|value| value.parse().unwrap()).collect();
     let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
-    assert_eq!(bits(&numbers), bits(&expected), "{place}: {numbers:?}, not {expected:?}");
+    assert_eq!(bits(numbers), bits(&expected), "{place}: {numbers:?}, not {expected:?}");
 }
 
 #[test]
@@ -66,7 +62,7 @@ fn every_value_is_what_h5py_reads() {
             };
             let strings =
                 if datatype.is_string() { dataset.strings().unwrap() } else { Vec::new() };
-            check(&place, values, datatype, numbers, strings);
+            check(&place, values, datatype, &numbers, &strings);
         }
         for (place, values) in expected["attributes"].as_object().unwrap() {
             let (path, attribute) = place.split_once('@').unwrap();
@@ -76,7 +72,7 @@ fn every_value_is_what_h5py_reads() {
             let numbers = if datatype.is_string() { Vec::new() } else { attribute.read().unwrap() };
             let strings =
                 if datatype.is_string() { attribute.strings().unwrap() } else { Vec::new() };
-            check(&format!("{name} {place}"), values, datatype, numbers, strings);
+            check(&format!("{name} {place}"), values, datatype, &numbers, &strings);
         }
     }
 }
@@ -86,7 +82,7 @@ fn every_fixture_is_expected() {
     let mut files: Vec<String> = fs::read_dir(folder())
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".h5"))
+        .filter(|name| PathBuf::from(name).extension().is_some_and(|e| e == "h5"))
         .collect();
     files.sort();
     assert!(files.len() >= 40);
@@ -145,7 +141,7 @@ fn odd_floats_have_their_values() {
         assert_eq!(read("e5m2"), [1.0, -1.5, 2_f64.powi(-16)]);
         assert_eq!(read("quad"), [1.0, -3.0]);
         let bits = file.dataset("bfloat16").unwrap().read::<half::bf16>().unwrap().into_owned();
-        assert_eq!(bits[1].to_f32(), -2.5);
+        assert_eq!(bits[1], half::bf16::from_f32(-2.5));
         let file = open(&format!("short_integers_{version}.h5"));
         let read = file.dataset("nine_bits").unwrap().read::<i16>().unwrap().into_owned();
         assert_eq!(read, [0, 5, -5, -256]);

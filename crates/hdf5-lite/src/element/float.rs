@@ -67,8 +67,10 @@ fn ieee(order: ByteOrder, bytes: &[u8]) -> Option<f64> {
     }
 }
 
+/// The power of two that a stored exponent means; far beyond an `f64`'s, one is as good as another.
 fn power(exponent: u128, layout: &FloatingPoint) -> Option<i32> {
-    i32::try_from(i64::try_from(exponent).ok()? - i64::from(layout.bias)).ok()
+    let power = i64::try_from(exponent).ok()? - i64::from(layout.bias);
+    i32::try_from(power.clamp(-100_000, 100_000)).ok()
 }
 
 /// `mantissa · 2^power`, rounded once, to nearest and ties to even.

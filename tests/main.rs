@@ -1,1 +1,16 @@
-//! Tests at the outermost boundary.
+//! Tests at the outermost boundary: the real program and the public calls on real files.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that cannot go on panics, and says what it did"
+)]
+
+mod cli;
+mod damaged;
+mod hdf5;
+mod models;
+mod readme;
+mod summary;
+mod support;

@@ -1,45 +1,72 @@
 //! Reading chunked datasets.
 
+use bytemuck::Pod;
 use bytes::Bytes;
 
-use super::{Dataset, Selection};
+use super::{Dataset, Index, Selection};
 use crate::chunk::{Chunk, Grid};
 use crate::error::Result;
-use crate::filter;
+use crate::filter::{self, Buffers, Decoded};
 use crate::limits::Limits;
 use crate::message::{ChunkedLayout, FilterPipeline};
 
-/// The selected elements, `wanted` bytes.
-pub(super) fn read(
+/// The selected elements, `wanted` bytes, as they are stored; `T` is bytes or what they are.
+pub(super) fn read<T: Pod>(
     dataset: &Dataset,
     layout: &ChunkedLayout,
     selection: &Selection,
     wanted: u64,
-) -> Result<Bytes> {
+) -> Result<Vec<T>> {
     let index = dataset.index(layout)?;
     let grid = &index.grid;
-    let ranges = selection.chunks(&grid.chunk);
-    let chunks: Vec<&Chunk> = if selection.is_all(dataset.shape()) {
-        index.chunks.iter().collect()
-    } else {
-        let touched = |chunk: &&Chunk| {
-            let place = grid.place(chunk.index);
+    let chunks = touched(dataset, &index, selection);
+    let stored = chunks.iter().fold(0_u64, |sum, chunk| sum.saturating_add(chunk.size));
+    let mut elements = dataset.filled(wanted, stored)?;
+    let bytes = bytemuck::cast_slice_mut(&mut elements);
+    let size = dataset.datatype().size();
+    let reader = Reader {
+        dataset,
+        layout,
+        grid,
+        pipeline: dataset.pipeline()?,
+        buffers: Buffers::default(),
+    };
+    reader.decode(&chunks, |place, data| {
+        let start: Vec<u64> = place.iter().zip(&grid.chunk).map(|(at, len)| at * len).collect();
+        selection.copy_from(data, &start, &grid.chunk, size, bytes);
+    })?;
+    Ok(elements)
+}
+
+/// The chunks that hold selected elements.
+fn touched<'i>(dataset: &Dataset, index: &'i Index, selection: &Selection) -> Vec<&'i Chunk> {
+    if selection.is_all(dataset.shape()) {
+        return index.chunks.iter().collect();
+    }
+    let ranges = selection.chunks(&index.grid.chunk);
+    let number = ranges.iter().map(|(first, last)| last - first + 1);
+    let number = number.fold(1_u64, u64::saturating_mul);
+    if number > index.chunks.len() as u64 {
+        let within = |chunk: &&Chunk| {
+            let place = index.grid.place(chunk.index);
             place.iter().zip(&ranges).all(|(at, (first, last))| (first..=last).contains(&at))
         };
-        index.chunks.iter().filter(touched).collect()
-    };
-    let stored = chunks.iter().fold(0_u64, |sum, chunk| sum.saturating_add(chunk.size));
-    let mut bytes = dataset.filled(wanted, stored)?;
-    let reader = Reader { dataset, layout, grid, pipeline: dataset.pipeline()? };
-    // As many chunks at a time as keep the threads busy, and memory within bounds.
-    let batch = usize::try_from(BATCH_BYTES / grid.bytes.max(1)).unwrap_or(0).clamp(1, 256);
-    for batch in chunks.chunks(batch) {
-        for (place, data) in reader.decode(batch)? {
-            let start: Vec<u64> = place.iter().zip(&grid.chunk).map(|(at, len)| at * len).collect();
-            selection.copy_from(&data, &start, &grid.chunk, dataset.datatype().size(), &mut bytes);
+        return index.chunks.iter().filter(within).collect();
+    }
+    let mut found = Vec::new();
+    let mut place: Vec<u64> = ranges.iter().map(|(first, _)| *first).collect();
+    for _ in 0..number {
+        found.extend(index.grid.index(&place).and_then(|number| index.chunk(number)));
+        // The next place: the last axis runs fastest.
+        for (at, (first, last)) in place.iter_mut().zip(&ranges).rev() {
+            *at += 1;
+            if *at <= *last {
+                break;
+            }
+            *at = *first;
         }
     }
-    Ok(bytes.into())
+    found
 }
 
 /// The elements at `points`, which lie in the dataset.
@@ -59,12 +86,17 @@ pub(super) fn read_points(
         numbered.map(|(n, point)| (grid.index(&place_of(point)), n, point)).collect();
     by_chunk.sort_unstable_by_key(|(chunk, n, _)| (*chunk, *n));
     let wanted = (points.len() as u64).saturating_mul(size as u64);
-    let mut bytes = dataset.filled(wanted, wanted)?;
-    let reader = Reader { dataset, layout, grid, pipeline: dataset.pipeline()? };
+    let mut bytes: Vec<u8> = dataset.filled(wanted, wanted)?;
+    let reader = Reader {
+        dataset,
+        layout,
+        grid,
+        pipeline: dataset.pipeline()?,
+        buffers: Buffers::default(),
+    };
     for group in by_chunk.chunk_by(|a, b| a.0 == b.0) {
         let Some((Some(number), _, first)) = group.first() else { continue };
-        let found = index.chunks.binary_search_by_key(number, |chunk| chunk.index);
-        let Some(chunk) = found.ok().and_then(|at| index.chunks.get(at)) else { continue };
+        let Some(chunk) = index.chunk(*number) else { continue };
         let data = reader.chunk(chunk, &place_of(first))?;
         for (_, n, point) in group {
             let within = point.iter().zip(&grid.chunk);
@@ -86,32 +118,55 @@ struct Reader<'d> {
     layout: &'d ChunkedLayout,
     grid: &'d Grid,
     pipeline: FilterPipeline,
+    buffers: Buffers,
 }
 
 /// Decoded bytes of the chunks in work at one time; a larger chunk is alone.
-const BATCH_BYTES: u64 = 1 << 25;
-
-/// The place of a chunk in the grid, and its decoded bytes.
-type Decoded = (Vec<u64>, Bytes);
+#[cfg(feature = "parallel")]
+const BATCH_BYTES: u64 = 1 << 22;
 
 impl Reader<'_> {
-    /// Decodes some chunks, by all threads of the pool with the feature `parallel`.
-    fn decode(&self, chunks: &[&Chunk]) -> Result<Vec<Decoded>> {
-        let decode = |chunk: &&Chunk| {
+    /// Decodes some chunks and calls `visit` with the place and the bytes of each.
+    ///
+    /// With the feature `parallel`, the threads of the pool decode a batch of chunks together.
+    fn decode(&self, chunks: &[&Chunk], mut visit: impl FnMut(&[u64], &[u8])) -> Result<()> {
+        #[cfg(feature = "parallel")]
+        if !self.pipeline.filters.is_empty() && rayon::current_num_threads() > 1 {
+            use rayon::prelude::*;
+            let batch = usize::try_from(BATCH_BYTES / self.grid.bytes.max(1)).unwrap_or(0);
+            // Two for each thread, so that none has to wait for long.
+            let batch = batch.max(2 * rayon::current_num_threads());
+            for batch in chunks.chunks(batch) {
+                let decoded = batch.par_iter().map(|chunk| {
+                    let place = self.grid.place(chunk.index);
+                    Ok((self.chunk(chunk, &place)?, place))
+                });
+                for (data, place) in decoded.collect::<Result<Vec<_>>>()? {
+                    visit(&place, &data);
+                    self.give(data);
+                }
+            }
+            return Ok(());
+        }
+        // One after the other: the memory of one is used again for the next.
+        for chunk in chunks {
             let place = self.grid.place(chunk.index);
             let data = self.chunk(chunk, &place)?;
-            Ok((place, data))
-        };
-        #[cfg(feature = "parallel")]
-        if !self.pipeline.filters.is_empty() && chunks.len() > 1 {
-            use rayon::prelude::*;
-            return chunks.par_iter().map(decode).collect();
+            visit(&place, &data);
+            self.give(data);
         }
-        chunks.iter().map(decode).collect()
+        Ok(())
+    }
+
+    /// Takes back the memory of a chunk that was copied from.
+    fn give(&self, data: Decoded) {
+        if let Decoded::Owned(buffer) = data {
+            self.buffers.give(buffer);
+        }
     }
 
     /// The decoded bytes of a chunk.
-    fn chunk(&self, chunk: &Chunk, place: &[u64]) -> Result<Bytes> {
+    fn chunk(&self, chunk: &Chunk, place: &[u64]) -> Result<Decoded> {
         let file = self.dataset.file();
         Limits::ask("bytes of a chunk", self.grid.bytes, file.limits().chunk_bytes)?;
         if self.layout.element != self.dataset.datatype().size() as u64 {
@@ -124,9 +179,9 @@ impl Reader<'_> {
             if stored.data.len() < expected {
                 return Err(self.dataset.broken("size of a chunk"));
             }
-            return Ok(stored.data);
+            return Ok(Decoded::Stored(stored.data));
         }
-        filter::decode(file, &self.pipeline, chunk.mask, &stored.data, expected)
+        filter::decode(file, &self.pipeline, chunk.mask, &stored.data, expected, &self.buffers)
     }
 
     /// Whether the chunk reaches beyond the dataset.

@@ -224,7 +224,7 @@ pub(super) fn read(dataset: &Dataset, id: Option<GlobalHeapId>) -> Result<(Bytes
     let size = dataset.datatype().size();
     let wanted = space.elements().and_then(|n| n.checked_mul(size as u64)).unwrap_or(u64::MAX);
     // What the sources store is not known here; each of them is asked in turn.
-    let mut elements = dataset.filled(wanted, wanted)?;
+    let mut elements: Vec<u8> = dataset.filled(wanted, wanted)?;
     for mapping in &mappings {
         let series = mapping.target.unlimited_axis().filter(|_| mapping.is_series());
         let Some((axis, target)) = series else {

@@ -9,8 +9,10 @@ pub use selection::Axis;
 pub(crate) use selection::Selection;
 
 use std::borrow::Cow;
+use std::io;
 use std::sync::{Arc, OnceLock};
 
+use bytemuck::Pod;
 use bytes::Bytes;
 
 use crate::chunk::{self, Chunk, Grid};
@@ -47,6 +49,14 @@ struct Inner {
 struct Index {
     grid: Grid,
     chunks: Vec<Chunk>,
+}
+
+impl Index {
+    /// The chunk numbered `index` in the grid, if it is in the file.
+    fn chunk(&self, index: u64) -> Option<&Chunk> {
+        let found = self.chunks.binary_search_by_key(&index, |chunk| chunk.index);
+        found.ok().and_then(|at| self.chunks.get(at))
+    }
 }
 
 /// How the elements are stored.
@@ -219,7 +229,9 @@ impl Dataset {
         let elements = selection.elements();
         let wanted = elements.and_then(|n| n.checked_mul(size as u64)).unwrap_or(u64::MAX);
         match &self.inner.layout {
-            DataLayout::Chunked(layout) => chunked::read(self, layout, selection, wanted),
+            DataLayout::Chunked(layout) => {
+                chunked::read::<u8>(self, layout, selection, wanted).map(Bytes::from)
+            }
             DataLayout::Contiguous { address: None, .. }
                 if self.object.header().has::<ExternalFiles>() =>
             {
@@ -230,10 +242,10 @@ impl Dataset {
             DataLayout::Compact(_) | DataLayout::Contiguous { address: Some(_), .. } => {
                 match self.in_place(self.wanted_bytes()?)? {
                     Some(all) => self.pick(&all, self.shape(), selection, wanted),
-                    None => self.filled(wanted, 0).map(Bytes::from),
+                    None => self.filled::<u8>(wanted, 0).map(Bytes::from),
                 }
             }
-            DataLayout::Contiguous { .. } => self.filled(wanted, 0).map(Bytes::from),
+            DataLayout::Contiguous { .. } => self.filled::<u8>(wanted, 0).map(Bytes::from),
             DataLayout::Virtual(id) => {
                 let (all, space) = mapping::read(self, *id)?;
                 self.pick(&all, &space.dims, selection, wanted)
@@ -252,7 +264,7 @@ impl Dataset {
         if selection.is_all(shape) {
             return Ok(all.clone());
         }
-        let mut picked = self.filled(wanted, all.len() as u64)?;
+        let mut picked: Vec<u8> = self.filled(wanted, all.len() as u64)?;
         selection.copy_from(all, &vec![0; shape.len()], shape, self.datatype().size(), &mut picked);
         Ok(picked.into())
     }
@@ -287,20 +299,20 @@ impl Dataset {
     }
 
     /// `wanted` bytes of fill value, for elements backed by `stored` bytes of the file.
-    fn filled(&self, wanted: u64, stored: u64) -> Result<Vec<u8>> {
+    fn filled<T: Pod>(&self, wanted: u64, stored: u64) -> Result<Vec<T>> {
         self.file().limits().ask_read(wanted, stored)?;
-        let len = usize::try_from(wanted).unwrap_or(usize::MAX);
-        let mut bytes = Vec::new();
-        bytes
-            .try_reserve_exact(len)
-            .map_err(|_| std::io::Error::from(std::io::ErrorKind::OutOfMemory))?;
-        match self.fill_value()? {
-            Some(value) if value.len() == self.datatype().size() => {
-                bytes.extend(value.iter().copied().cycle().take(len));
+        let number = usize::try_from(wanted).unwrap_or(usize::MAX) / size_of::<T>();
+        // Zeros that the system gives, and does not touch before they are used.
+        let zeros = bytemuck::allocation::try_zeroed_slice_box(number);
+        let mut elements: Vec<T> =
+            zeros.map_err(|()| io::ErrorKind::OutOfMemory).map_err(io::Error::from)?.into_vec();
+        let fill = self.fill_value()?.filter(|value| value.len() == self.datatype().size());
+        if let Some(value) = fill.filter(|value| value.iter().any(|byte| *byte != 0)) {
+            for element in bytemuck::cast_slice_mut(&mut elements).chunks_exact_mut(value.len()) {
+                element.copy_from_slice(&value);
             }
-            _ => bytes.resize(len, 0),
         }
-        Ok(bytes)
+        Ok(elements)
     }
 
     /// The chunks, read once.
@@ -345,6 +357,12 @@ impl Dataset {
         if let Some(values) = self.as_slice() {
             return Ok(Cow::Borrowed(values));
         }
+        if self.elements() == Some(0) {
+            return Ok(Cow::Borrowed(&[]));
+        }
+        if let Some(values) = self.decoded(&Selection::all(self.shape()))? {
+            return Ok(Cow::Owned(values));
+        }
         let bytes = self.bytes()?;
         element::numbers(self.datatype(), &bytes, || self.path().into()).map(Cow::Owned)
     }
@@ -357,8 +375,27 @@ impl Dataset {
     /// # Ok::<_, hdf5_lite::Error>(())
     /// ```
     pub fn read_slice<T: Element>(&self, selection: impl AsRef<[Axis]>) -> Result<Vec<T>> {
-        let bytes = self.bytes_of_slice(selection)?;
+        let selection = Selection::new(selection.as_ref(), &self.extent()?.dims)?;
+        if selection.elements() == Some(0) {
+            return Ok(Vec::new());
+        }
+        if let Some(values) = self.decoded(&selection)? {
+            return Ok(values);
+        }
+        let bytes = self.select(&selection)?;
         element::numbers(self.datatype(), &bytes, || self.path().into())
+    }
+
+    /// The selected elements, decoded to where they stay, if chunks hold just such values.
+    fn decoded<T: Element>(&self, selection: &Selection) -> Result<Option<Vec<T>>> {
+        match &self.inner.layout {
+            DataLayout::Chunked(layout) if T::is_stored_as(self.datatype()) => {
+                let size = size_of::<T>() as u64;
+                let wanted = selection.elements().and_then(|n| n.checked_mul(size));
+                chunked::read(self, layout, selection, wanted.unwrap_or(u64::MAX)).map(Some)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// The selected elements as stored; only the chunks that hold them are read.

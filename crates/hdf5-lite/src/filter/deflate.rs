@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::{Filter, broken, max_len};
+use super::{Buffers, Filter, broken, max_len};
 use crate::error::Result;
 
 /// No stream of zlib grows by more when decoded.
@@ -24,20 +24,33 @@ impl Filter for Deflate {
 
     fn decode<'c>(
         &self,
-        _: &[u32],
+        client_data: &[u32],
         chunk: Cow<'c, [u8]>,
         expected: usize,
     ) -> Result<Cow<'c, [u8]>> {
+        self.decode_with(client_data, chunk, expected, &Buffers::default())
+    }
+
+    fn decode_with<'c>(
+        &self,
+        _: &[u32],
+        chunk: Cow<'c, [u8]>,
+        expected: usize,
+        buffers: &Buffers,
+    ) -> Result<Cow<'c, [u8]>> {
         let mut stream = Decompress::new(true);
-        let mut decoded = Vec::new();
         let mut room = expected.min(chunk.len().saturating_mul(MAX_RATIO)).max(64);
+        let mut decoded = buffers.take(0).unwrap_or_default();
         loop {
             decoded.try_reserve_exact(room).map_err(|error| broken(self, error.to_string()))?;
             let read = usize::try_from(stream.total_in()).unwrap_or(usize::MAX);
             let rest = chunk.get(read..).unwrap_or_default();
             let before = (rest.len(), decoded.len());
             match stream.decompress_vec(rest, &mut decoded, FlushDecompress::Finish) {
-                Ok(Status::StreamEnd) => return Ok(Cow::Owned(decoded)),
+                Ok(Status::StreamEnd) => {
+                    buffers.give_chunk(chunk);
+                    return Ok(Cow::Owned(decoded));
+                }
                 Ok(_) if decoded.len() >= max_len(expected) => {
                     return Err(broken(self, "the stream is longer than the chunk"));
                 }

@@ -12,14 +12,17 @@
 //!   stored bytes claim of their own length is not to be trusted either.
 //! - Wrong bytes are [`Error::Filter`], made by [`broken`]; wrong `client_data` too.
 
+mod buffers;
 mod deflate;
 mod fletcher32;
 mod shuffle;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
+pub use buffers::Buffers;
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
@@ -44,6 +47,48 @@ pub trait Filter: Send + Sync + fmt::Debug {
         chunk: Cow<'c, [u8]>,
         expected: usize,
     ) -> Result<Cow<'c, [u8]>>;
+
+    /// As [`decode`](Self::decode), with memory from `buffers` and back to them.
+    ///
+    /// For filters that have no memory of their own to use again.
+    fn decode_with<'c>(
+        &self,
+        client_data: &[u32],
+        chunk: Cow<'c, [u8]>,
+        expected: usize,
+        buffers: &Buffers,
+    ) -> Result<Cow<'c, [u8]>> {
+        let _ = buffers;
+        self.decode(client_data, chunk, expected)
+    }
+}
+
+/// The bytes of a chunk.
+pub(crate) enum Decoded {
+    /// As they are stored.
+    Stored(Bytes),
+    /// In memory of their own.
+    Owned(Vec<u8>),
+}
+
+impl Deref for Decoded {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Stored(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
+impl From<Decoded> for Bytes {
+    fn from(decoded: Decoded) -> Self {
+        match decoded {
+            Decoded::Stored(bytes) => bytes,
+            Decoded::Owned(bytes) => bytes.into(),
+        }
+    }
 }
 
 /// The filters of this crate.
@@ -84,7 +129,8 @@ pub(crate) fn decode(
     mask: u32,
     stored: &Bytes,
     expected: usize,
-) -> Result<Bytes> {
+    buffers: &Buffers,
+) -> Result<Decoded> {
     Limits::ask("bytes of a chunk", expected as u64, file.limits().chunk_bytes)?;
     file.limits().ask_read(expected as u64, stored.len() as u64)?;
     let mut chunk = Cow::Borrowed(&stored[..]);
@@ -96,21 +142,24 @@ pub(crate) fn decode(
             .filters()
             .find(info.id)
             .ok_or_else(|| Error::UnknownFilter { id: info.id, name: info.name.clone() })?;
-        chunk = filter.decode(&info.client_data, chunk, expected)?;
+        chunk = filter.decode_with(&info.client_data, chunk, expected, buffers)?;
         if chunk.len() > max_len(expected) {
             return Err(broken(filter, "the chunk is too long"));
         }
     }
-    let mut chunk = match chunk {
-        Cow::Borrowed(part) => stored.slice_ref(part),
-        Cow::Owned(bytes) => bytes.into(),
-    };
     if chunk.len() < expected {
         return Err(Error::Filter {
             filter: "pipeline",
             reason: format!("a chunk of {} bytes, not {expected}", chunk.len()),
         });
     }
-    chunk.truncate(expected);
-    Ok(chunk)
+    Ok(match chunk {
+        Cow::Borrowed(part) => {
+            Decoded::Stored(stored.slice_ref(part.get(..expected).unwrap_or(part)))
+        }
+        Cow::Owned(mut bytes) => {
+            bytes.truncate(expected);
+            Decoded::Owned(bytes)
+        }
+    })
 }

@@ -160,8 +160,9 @@ impl FractalHeap {
     ) -> Result<Block> {
         Limits::ask("bytes of a heap block", size, file.limits().attribute_bytes)?;
         let size = usize::try_from(size).map_err(|_| self.broken("size of a block"))?;
-        let data = filter::decode(file, pipeline, mask, &stored.data, size)?;
-        Ok(Block { at: stored.at, data })
+        let buffers = filter::Buffers::default();
+        let data = filter::decode(file, pipeline, mask, &stored.data, size, &buffers)?;
+        Ok(Block { at: stored.at, data: data.into() })
     }
 
     /// The object is in one of the heap's direct blocks.

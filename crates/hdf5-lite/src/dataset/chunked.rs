@@ -31,9 +31,12 @@ pub(super) fn read<T: Pod>(
         pipeline: dataset.pipeline()?,
         buffers: Buffers::default(),
     };
+    #[cfg(feature = "parallel")]
+    if selection.is_all(dataset.shape()) && reader.decode_slabs(&index.chunks, bytes)? {
+        return Ok(elements);
+    }
     reader.decode(&chunks, |place, data| {
-        let start: Vec<u64> = place.iter().zip(&grid.chunk).map(|(at, len)| at * len).collect();
-        selection.copy_from(data, &start, &grid.chunk, size, bytes);
+        selection.copy_from(data, &reader.start(place), &grid.chunk, size, bytes);
     })?;
     Ok(elements)
 }
@@ -156,6 +159,55 @@ impl Reader<'_> {
             self.give(data);
         }
         Ok(())
+    }
+
+    /// Decodes all chunks, those of each row of the grid to their part of `bytes`, which no other
+    /// row has a part in. Says no if there are too few rows for the threads.
+    #[cfg(feature = "parallel")]
+    fn decode_slabs(&self, chunks: &[Chunk], bytes: &mut [u8]) -> Result<bool> {
+        use rayon::prelude::*;
+        let size = self.dataset.datatype().size();
+        let (Some((rows, row)), Some(depth)) =
+            (self.dataset.shape().split_first(), self.grid.chunk.first())
+        else {
+            return Ok(false);
+        };
+        let threads = rayon::current_num_threads() as u64;
+        if threads < 2 || rows.div_ceil(*depth) < threads {
+            return Ok(false);
+        }
+        // Less than the whole, which is in memory.
+        let slab =
+            row.iter().fold(*depth, |n, len| n.saturating_mul(*len)).saturating_mul(size as u64);
+        let slab = usize::try_from(slab).unwrap_or(usize::MAX).max(1);
+        bytes.par_chunks_mut(slab).enumerate().try_for_each(|(n, slab)| {
+            let n = n as u64;
+            let mut shape = self.dataset.shape().to_vec();
+            if let Some(len) = shape.first_mut() {
+                *len = (rows - n * depth).min(*depth);
+            }
+            let selection = Selection::all(&shape);
+            let per_slab = self.grid.chunks.iter().skip(1).product::<u64>();
+            let from = chunks.partition_point(|chunk| chunk.index < n * per_slab);
+            let rest = chunks.get(from..).unwrap_or_default();
+            for chunk in rest.iter().take_while(|chunk| chunk.index < (n + 1) * per_slab) {
+                let place = self.grid.place(chunk.index);
+                let data = self.chunk(chunk, &place)?;
+                let mut start = self.start(&place);
+                if let Some(start) = start.first_mut() {
+                    *start = 0;
+                }
+                selection.copy_from(&data, &start, &self.grid.chunk, size, slab);
+                self.give(data);
+            }
+            Ok::<_, crate::Error>(())
+        })?;
+        Ok(true)
+    }
+
+    /// The coordinates of a chunk's first element.
+    fn start(&self, place: &[u64]) -> Vec<u64> {
+        place.iter().zip(&self.grid.chunk).map(|(at, len)| at * len).collect()
     }
 
     /// Takes back the memory of a chunk that was copied from.

@@ -40,6 +40,8 @@ mod selection;
 mod shared_messages;
 mod storage;
 mod superblock;
+#[cfg(test)]
+mod testing;
 
 pub use attribute::Attribute;
 pub use dataset::{Axis, Dataset, ExternalFile, Layout};

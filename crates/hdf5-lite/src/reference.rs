@@ -214,3 +214,32 @@ fn revised<'a>(i: &'a [u8], cx: &Context<'_>, head: &Head) -> Parsed<'a, Referen
         },
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::build;
+
+    #[test]
+    fn blocks_of_each_kind() {
+        let head = |kind, external| Head { kind, external, place: Place::Heap(HeapId(None)) };
+        let read = |block: &crate::testing::Build, head: &Head| {
+            let block = block.block();
+            let sizes = crate::parse::Sizes { offsets: 8, lengths: 8 };
+            revised(&block.data, &Context::new(sizes, &block), head).unwrap().1
+        };
+        let token = build().u8(8).u64(96);
+        let object = ObjectAddress(Address(96));
+        assert_eq!(read(&token, &head(OBJECT2, false)), Reference::Object(object));
+        let region = token.clone().u32(16).u32(1).u32(3).u32(1).zeros(8);
+        let wanted = Reference::Region(Region { object, selection: StoredSelection::All });
+        assert_eq!(read(&region, &head(REGION2, false)), wanted);
+        let attribute = token.clone().u16(1).bytes(b"a");
+        let wanted = Reference::Attribute { object, name: "a".into() };
+        assert_eq!(read(&attribute, &head(ATTRIBUTE, false)), wanted);
+        let external = token.u16(4).bytes(b"f.h5");
+        let reference = Box::new(Reference::Object(object));
+        let wanted = Reference::External { file: "f.h5".into(), reference };
+        assert_eq!(read(&external, &head(OBJECT2, true)), wanted);
+    }
+}

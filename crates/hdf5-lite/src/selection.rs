@@ -355,9 +355,39 @@ fn regular(i: &[u8], rank: usize, width: usize) -> Parsed<'_, StoredSelection> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::build;
 
     fn runs(selection: &StoredSelection, extent: &[u64]) -> Vec<(u64, u64)> {
         selection.runs(extent, &Limits::default()).unwrap().collect()
+    }
+
+    #[test]
+    fn every_encoding_parses() {
+        let none = build().u32(0).u32(1).zeros(8);
+        let all = build().u32(3).u32(1).zeros(8);
+        let points = [
+            build().u32(1).u32(1).zeros(8).u32(2).u32(1).u32(3).u32(4),
+            build().u32(1).u32(2).u8(2).u32(2).u16(1).u16(3).u16(4),
+        ];
+        let blocks = [
+            build().u32(2).u32(1).zeros(8).u32(1).u32(1).u32(3).u32(4),
+            build().u32(2).u32(3).u8(0).u8(2).u32(1).u16(1).u16(3).u16(4),
+        ];
+        let regular = [
+            build().u32(2).u32(2).u8(1).zeros(4).u32(1).u64(1).u64(2).undefined().u64(1),
+            build().u32(2).u32(3).u8(1).u8(2).u32(1).u16(1).u16(2).u16(0xffff).u16(1),
+        ];
+        let axis = Hyperslab { start: 1, stride: 2, count: UNLIMITED, block: 1 };
+        let cases = [(none, StoredSelection::None), (all, StoredSelection::All)];
+        let points = points.map(|i| (i, StoredSelection::Points(vec![vec![3, 4]])));
+        let blocks = blocks.map(|i| (i, StoredSelection::Blocks(vec![(vec![3], vec![4])])));
+        let regular = regular.map(|i| (i, StoredSelection::Regular(vec![axis])));
+        for (input, wanted) in cases.into_iter().chain(points).chain(blocks).chain(regular) {
+            assert_eq!(input.read::<StoredSelection>().unwrap(), wanted);
+            input.assert_needs_all::<StoredSelection>();
+        }
+        let many = build().u32(1).u32(1).zeros(8).u32(2).u32(u32::MAX);
+        assert!(many.read::<StoredSelection>().is_err(), "more points than bytes");
     }
 
     #[test]

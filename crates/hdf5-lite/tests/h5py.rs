@@ -50,8 +50,10 @@ fn every_value_is_what_h5py_reads() {
                 assert_eq!(dataset.extent().unwrap().dims, shape, "{place}");
             }
             let values = &expected["values"];
-            if values.is_null() {
+            if values.is_null() && dataset.elements().is_some_and(|n| n < 100_000) {
                 dataset.values().unwrap_or_else(|error| panic!("{place}: {error}"));
+            }
+            if values.is_null() {
                 continue;
             }
             let datatype = dataset.datatype();
@@ -159,6 +161,17 @@ fn compounds_are_trees() {
     let row = [("x", Value::Float(-2.0)), ("inner", inner), ("name", text("second"))];
     let row = row.map(|(name, value)| (name.to_owned(), value));
     assert_eq!(rows[1], Value::Compound(row.into()));
+}
+
+#[test]
+fn complex_numbers_have_two_parts() {
+    let file = open("complex_numbers_new.h5");
+    for name in ["c8", "be_c16"] {
+        let dataset = file.dataset(name).unwrap();
+        let values = [Value::Complex(1.0, 2.0), Value::Complex(-0.5, 3.0)];
+        assert_eq!(dataset.values().unwrap(), values, "{name}");
+        assert_eq!(dataset.read::<f64>().unwrap()[..], [1.0, 2.0, -0.5, 3.0], "{name}");
+    }
 }
 
 #[test]

@@ -288,3 +288,10 @@ fn copy(
     }
     Ok(())
 }
+
+#[test]
+fn names_of_a_series_have_numbers() {
+    assert_eq!(*numbered(b"f-%b.h5", 12), b"f-12.h5"[..]);
+    assert_eq!(*numbered(b"100%%", 1), b"100%"[..]);
+    assert_eq!(*numbered(b"plain", 1), b"plain"[..]);
+}

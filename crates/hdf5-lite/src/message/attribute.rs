@@ -73,3 +73,29 @@ impl Structure for AttributeMessage {
         Ok((&[], attribute))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::build;
+
+    #[test]
+    fn versions_1_to_3() {
+        let (datatype, space) = (build().bytes(b"datatype!"), build().bytes(b"sp"));
+        let sizes = |version, flags| build().u8(version).u8(flags).u16(2).u16(9).u16(2);
+        let old = sizes(1, 0).name("a", 8).then(&datatype).zeros(7).then(&space).zeros(6);
+        let newer = sizes(2, 3).name("a", 1).then(&datatype).then(&space);
+        let newest = sizes(3, 3).u8(1).name("a", 1).then(&datatype).then(&space);
+        for (version, message) in (1..).zip([old, newer, newest]) {
+            message.assert_needs_all::<AttributeMessage>();
+            let message = message.bytes(b"data");
+            assert_eq!(AttributeMessage::name_of(&message.block().data), Some(&b"a"[..]));
+            let found: AttributeMessage = message.read().unwrap();
+            assert!(found.datatype.data.starts_with(b"datatype!"));
+            assert!(found.dataspace.data.starts_with(b"sp"));
+            assert_eq!(found.data.data, &b"data"[..], "version {version}");
+            assert_eq!(found.data.at, 1000 + u64::from(message.len()) - 4);
+            assert_eq!(found.datatype_is_shared && found.dataspace_is_shared, version > 1);
+        }
+    }
+}

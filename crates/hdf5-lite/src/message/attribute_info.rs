@@ -32,3 +32,12 @@ impl Structure for AttributeInfo {
         Ok((i, Self { heap, name_index }))
     }
 }
+
+#[test]
+fn optional_fields() {
+    use crate::testing::build;
+    let message = build().u8(0).u8(1).u16(12).u64(96).undefined();
+    message.assert_needs_all::<AttributeInfo>();
+    let info: AttributeInfo = message.read().unwrap();
+    assert_eq!((info.heap, info.name_index), (Some(Address(96)), None));
+}

@@ -168,3 +168,77 @@ fn dims<'a>(
 ) -> impl Parser<&'a [u8], Output = Vec<u64>, Error = crate::parse::Stop<'a>> {
     count(uint(width.into()), rank.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Build, build};
+
+    #[test]
+    fn compact_and_contiguous() {
+        let compact = [
+            build().u8(1).u8(1).u8(0).zeros(5).u32(3).u32(3).bytes(b"abc"),
+            build().u8(3).u8(0).u16(3).bytes(b"abc"),
+            build().u8(4).u8(0).u16(3).bytes(b"abc"),
+        ];
+        for message in compact {
+            message.assert_needs_all::<DataLayout>();
+            let DataLayout::Compact(data) = message.read().unwrap() else { panic!() };
+            assert_eq!(data, &b"abc"[..]);
+        }
+        let old = build().u8(2).u8(1).u8(1).zeros(5).u64(96).u32(3);
+        let new = build().u8(3).u8(1).u64(96).u64(3);
+        for (message, wanted) in [(old, None), (new, Some(3))] {
+            message.assert_needs_all::<DataLayout>();
+            let DataLayout::Contiguous { address, size } = message.read().unwrap() else {
+                panic!()
+            };
+            assert_eq!((address, size), (Some(Address(96)), wanted));
+        }
+    }
+
+    #[test]
+    fn chunked_with_every_index() {
+        let btree = [
+            build().u8(1).u8(3).u8(2).zeros(5).u64(96).u32(5).u32(6).u32(4),
+            build().u8(3).u8(2).u8(3).u64(96).u32(5).u32(6).u32(4),
+        ];
+        for message in btree {
+            message.assert_needs_all::<DataLayout>();
+            let DataLayout::Chunked(layout) = message.read().unwrap() else { panic!() };
+            assert_eq!((&layout.dims[..], layout.element), (&[5, 6][..], 4));
+            assert!(matches!(layout.indexing, ChunkIndexing::BTreeV1));
+        }
+        for version in [4, 5] {
+            let start = |flags| build().u8(version).u8(2).u8(flags).u8(3).u8(1).bytes(&[5, 6, 4]);
+            let messages = [
+                start(2).u8(1).u64(77).u32(1),
+                start(0).u8(1),
+                start(1).u8(2),
+                start(0).u8(3).zeros(1),
+                start(0).u8(4).zeros(5),
+                start(0).u8(5).zeros(6),
+            ];
+            for (n, message) in messages.map(Build::undefined).iter().enumerate() {
+                message.assert_needs_all::<DataLayout>();
+                let DataLayout::Chunked(layout) = message.read().unwrap() else { panic!() };
+                assert_eq!(
+                    (&layout.dims[..], layout.element, layout.address),
+                    (&[5, 6][..], 4, None)
+                );
+                assert_eq!(layout.edges_unfiltered, n == 2);
+                assert!(match layout.indexing {
+                    ChunkIndexing::Single(Some((77, 1))) => n == 0,
+                    ChunkIndexing::Single(None) => n == 1,
+                    ChunkIndexing::Implicit => n == 2,
+                    ChunkIndexing::FixedArray => n == 3,
+                    ChunkIndexing::ExtensibleArray => n == 4,
+                    ChunkIndexing::BTreeV2 => n == 5,
+                    _ => false,
+                });
+            }
+        }
+        let none = build().u8(4).u8(2).u8(0).u8(3).u8(1).bytes(&[5, 0, 4]).u8(2).undefined();
+        assert!(none.read::<DataLayout>().is_err(), "a chunk without elements");
+    }
+}

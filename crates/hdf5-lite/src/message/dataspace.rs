@@ -89,3 +89,44 @@ impl Class {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Error;
+    use crate::testing::build;
+
+    #[test]
+    fn versions_1_and_2() {
+        let old = build().u8(1).u8(2).u8(1).zeros(5).u64(3).u64(4).u64(3).undefined();
+        let new = build().u8(2).u8(2).u8(1).u8(1).u64(3).u64(4).u64(3).undefined();
+        for message in [old, new] {
+            let space: Dataspace = message.read().unwrap();
+            assert_eq!((space.class, &space.dims[..]), (Class::Simple, &[3, 4][..]));
+            assert_eq!(space.max_dims, [Some(3), None]);
+            assert_eq!(space.elements(), Some(12));
+            message.assert_needs_all::<Dataspace>();
+        }
+        let scalar: Dataspace = build().u8(1).zeros(7).read().unwrap();
+        assert_eq!((scalar.class, scalar.elements()), (Class::Scalar, Some(1)));
+        let null: Dataspace = build().u8(2).u8(0).u8(0).u8(2).read().unwrap();
+        assert_eq!((null.class, null.elements()), (Class::Null, Some(0)));
+    }
+
+    #[test]
+    fn what_is_unknown_is_not_malformed() {
+        let error = build().u8(3).zeros(7).read::<Dataspace>().unwrap_err();
+        assert!(matches!(error, Error::Unsupported { field: "version", found: 3, .. }));
+        let error = build().u8(1).u8(33).zeros(300).read::<Dataspace>().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "malformed Dataspace at byte 0x3e9: rank (HDF5 spec IV.A.2.b)"
+        );
+    }
+
+    #[test]
+    fn more_elements_than_64_bits() {
+        let huge = build().u8(2).u8(2).u8(0).u8(1).u64(1 << 40).u64(1 << 40);
+        assert_eq!(huge.read::<Dataspace>().unwrap().elements(), None);
+    }
+}

@@ -63,3 +63,20 @@ impl Structure for DriverBlock {
         Ok((i, Self(DriverInfo { id })))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::build;
+
+    #[test]
+    fn drivers_of_several_files_are_refused() {
+        for (id, refused) in [(b"NCSAfami", true), (b"NCSAmult", true), (b"Subfilin", false)] {
+            let message = build().u8(0).bytes(id).u16(3).zeros(3);
+            message.assert_needs_all::<DriverInfo>();
+            assert_eq!(message.read::<DriverInfo>().unwrap().check().is_err(), refused);
+            let block = build().u8(0).zeros(3).u32(0).bytes(id);
+            assert_eq!(block.read::<DriverBlock>().unwrap().0.check().is_err(), refused);
+        }
+    }
+}

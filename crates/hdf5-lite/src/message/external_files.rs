@@ -50,3 +50,20 @@ impl Structure for ExternalFiles {
         Ok((i, Self { heap, slots }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::build;
+
+    #[test]
+    fn slots_in_use() {
+        let message = build().u8(1).zeros(3).u16(2).u16(2).u64(96);
+        let message = message.u64(8).u64(0).u64(10).u64(16).u64(4).undefined();
+        message.assert_needs_all::<ExternalFiles>();
+        let files: ExternalFiles = message.read().unwrap();
+        assert_eq!(files.heap, Address(96));
+        let sizes: Vec<_> = files.slots.iter().map(|slot| (slot.name, slot.size)).collect();
+        assert_eq!(sizes, [(8, Some(10)), (16, None)]);
+    }
+}

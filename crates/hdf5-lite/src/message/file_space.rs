@@ -52,3 +52,13 @@ impl Structure for FileSpaceInfo {
         Ok((i, Self { strategy }))
     }
 }
+
+#[test]
+fn each_message() {
+    use crate::testing::build;
+    let k = build().u8(0).u16(32).u16(16).u16(4);
+    k.assert_needs_all::<BTreeK>();
+    let wanted = BTreeK { chunks: 32, group_internal: 16, group_leaf: 4 };
+    assert_eq!(k.read::<BTreeK>().unwrap(), wanted);
+    assert_eq!(build().u8(1).u8(2).zeros(20).read::<FileSpaceInfo>().unwrap().strategy, 2);
+}

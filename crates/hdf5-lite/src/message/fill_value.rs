@@ -59,3 +59,27 @@ impl Structure for FillValueOld {
         Ok((i, Self { value: cx.keep(value) }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::build;
+
+    #[test]
+    fn every_version() {
+        for version in [1, 2] {
+            let message = build().u8(version).u8(2).u8(2).u8(1).u32(2).bytes(&[7, 8]);
+            assert_eq!(message.read::<FillValue>().unwrap().value, &[7, 8][..]);
+            message.assert_needs_all::<FillValue>();
+            // Not defined: a size of -1 may follow.
+            let undefined = build().u8(version).u8(2).u8(2).u8(0).u32(u32::MAX);
+            assert!(undefined.read::<FillValue>().unwrap().value.is_empty());
+        }
+        let message = build().u8(3).u8(0x20).u32(2).bytes(&[7, 8]);
+        assert_eq!(message.read::<FillValue>().unwrap().value, &[7, 8][..]);
+        assert!(build().u8(3).u8(0x10).read::<FillValue>().unwrap().value.is_empty());
+        let old = build().u32(1).u8(9);
+        assert_eq!(old.read::<FillValueOld>().unwrap().value, &[9][..]);
+        old.assert_needs_all::<FillValueOld>();
+    }
+}

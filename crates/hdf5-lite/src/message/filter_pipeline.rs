@@ -71,3 +71,29 @@ fn filter(i: &[u8], version: u8) -> Parsed<'_, FilterInfo> {
     let name = String::from_utf8_lossy(until_nul(name)).into_owned();
     Ok((i, FilterInfo { id, name, optional: flags & 1 != 0, client_data }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::build;
+
+    #[test]
+    fn versions_1_and_2() {
+        let deflate =
+            |client_data| FilterInfo { id: 1, name: String::new(), optional: true, client_data };
+        // An odd number of values is padded in version 1, and names are.
+        let old = build().u8(1).u8(2).zeros(6);
+        let old = old.u16(1).u16(0).u16(1).u16(1).u32(6).u32(0);
+        let old = old.u16(32000).u16(8).u16(0).u16(2).name("lzf", 8).u32(4).u32(5);
+        let new = build().u8(2).u8(2);
+        let new = new.u16(1).u16(1).u16(1).u32(6);
+        let new = new.u16(32000).u16(4).u16(0).u16(2).name("lzf", 1).u32(4).u32(5);
+        for message in [old, new] {
+            message.assert_needs_all::<FilterPipeline>();
+            let FilterPipeline { filters } = message.read().unwrap();
+            assert_eq!(filters[0], deflate(vec![6]));
+            assert_eq!((filters[1].id, filters[1].name.as_str()), (32000, "lzf"));
+            assert_eq!((filters[1].optional, &filters[1].client_data[..]), (false, &[4, 5][..]));
+        }
+    }
+}

@@ -27,3 +27,10 @@ impl Structure for GroupInfo {
         Ok((i, Self))
     }
 }
+
+#[test]
+fn optional_fields() {
+    use crate::testing::build;
+    build().u8(0).u8(3).zeros(8).assert_needs_all::<GroupInfo>();
+    assert!(build().u8(0).u8(0).read::<GroupInfo>().is_ok());
+}

@@ -80,3 +80,39 @@ fn external<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, LinkTarget> {
     let path = until_nul(i);
     Ok((&[], LinkTarget::External { file: cx.keep(file), path: cx.keep(path) }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::Address;
+    use crate::testing::{Build, build};
+
+    fn target(message: &Build) -> LinkTarget {
+        message.assert_needs_all::<LinkMessage>();
+        let link: LinkMessage = message.read().unwrap();
+        assert_eq!(link.name, &b"name"[..]);
+        link.target
+    }
+
+    #[test]
+    fn every_kind_of_link() {
+        let hard = build().u8(1).u8(0).u8(4).bytes(b"name").u64(96);
+        assert_eq!(target(&hard), LinkTarget::Hard(ObjectAddress(Address(96))));
+
+        // With type, creation order, character set, and a name length of two bytes.
+        let soft = build().u8(1).u8(0x1d).u8(1).u64(7).u8(1).u16(4).bytes(b"name");
+        let soft = soft.u16(3).bytes(b"/to");
+        assert_eq!(target(&soft), LinkTarget::Soft(Bytes::from_static(b"/to")));
+        assert_eq!(soft.read::<LinkMessage>().unwrap().creation_order, Some(7));
+
+        let value = build().u8(0).name("f.h5", 1).name("/x", 1);
+        let external =
+            build().u8(1).u8(8).u8(64).u8(4).bytes(b"name").u16(value.len()).then(&value);
+        let LinkTarget::External { file, path } = target(&external) else { panic!() };
+        assert_eq!((&file[..], &path[..]), (&b"f.h5"[..], &b"/x"[..]));
+
+        let own = build().u8(1).u8(8).u8(200).u8(4).bytes(b"name").u16(2).bytes(b"ab");
+        let LinkTarget::UserDefined { kind, data } = target(&own) else { panic!() };
+        assert_eq!((kind, &data[..]), (200, &b"ab"[..]));
+    }
+}

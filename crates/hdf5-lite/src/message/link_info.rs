@@ -32,3 +32,12 @@ impl Structure for LinkInfo {
         Ok((i, Self { heap, name_index }))
     }
 }
+
+#[test]
+fn optional_fields() {
+    use crate::testing::build;
+    let message = build().u8(0).u8(1).u64(12).u64(96).undefined();
+    message.assert_needs_all::<LinkInfo>();
+    let info: LinkInfo = message.read().unwrap();
+    assert_eq!((info.heap, info.name_index), (Some(Address(96)), None));
+}

@@ -40,3 +40,22 @@ impl Structure for Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::build;
+
+    #[test]
+    fn versions_1_to_3() {
+        let old = build().u8(1).u8(0).zeros(6).u64(5).u64(96);
+        let newer = build().u8(2).u8(0).u64(96);
+        let newest = build().u8(3).u8(2).u64(96);
+        for message in [old, newer, newest] {
+            message.assert_needs_all::<Shared>();
+            assert!(matches!(message.read().unwrap(), Shared::Committed(Address(96))));
+        }
+        let heap = build().u8(3).u8(1).bytes(b"heap id!");
+        assert!(matches!(heap.read().unwrap(), Shared::Heap(id) if &id == b"heap id!"));
+    }
+}

@@ -89,3 +89,25 @@ impl Structure for ReferenceCount {
         field("reference count", le_u32).map(Self).parse(i)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::build;
+
+    #[test]
+    fn each_message() {
+        let comment = build().name("a comment", 8);
+        assert_eq!(comment.read::<ObjectComment>().unwrap().0, &b"a comment"[..]);
+        let time = build().u8(1).zeros(3).u32(1_000_000);
+        assert_eq!(time.read::<ModificationTime>().unwrap(), ModificationTime(1_000_000));
+        time.assert_needs_all::<ModificationTime>();
+        let old = build().bytes(b"19991231235958");
+        let wanted = ModificationTimeOld { year: 1999, rest: [12, 31, 23, 59, 58] };
+        assert_eq!(old.read::<ModificationTimeOld>().unwrap(), wanted);
+        assert!(build().bytes(b"1999123123595x").read::<ModificationTimeOld>().is_err());
+        let count = build().u8(0).u32(3);
+        assert_eq!(count.read::<ReferenceCount>().unwrap(), ReferenceCount(3));
+        count.assert_needs_all::<ReferenceCount>();
+    }
+}

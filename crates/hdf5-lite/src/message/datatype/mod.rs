@@ -3,6 +3,8 @@
 
 mod composite;
 mod numeric;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use composite::{

@@ -26,6 +26,8 @@ pub struct Limits {
     pub header_bytes: u64,
     /// Bytes of one attribute.
     pub attribute_bytes: u64,
+    /// Bytes of decoded chunks that a dataset keeps between reads of parts of it.
+    pub cache_bytes: u64,
     /// Bytes of all sources of one read of a virtual dataset.
     pub source_bytes: u64,
     /// Links of one group, attributes of one object, chunks of one dataset.
@@ -43,6 +45,7 @@ impl Default for Limits {
             chunk_bytes: 1 << 30,
             header_bytes: 1 << 26,
             attribute_bytes: 1 << 28,
+            cache_bytes: 1 << 23,
             source_bytes: 1 << 33,
             entries: 1 << 24,
             depth: 32,

@@ -35,11 +35,22 @@ pub(super) fn read<T: Pod>(
     if selection.is_all(dataset.shape()) && reader.decode_slabs(&index.chunks, bytes)? {
         return Ok(elements);
     }
-    reader.decode(&chunks, |place, data| {
+    let mut copy = |place: &[u64], data: &[u8]| {
         selection.copy_from(data, &reader.start(place), &grid.chunk, size, bytes);
-    })?;
+    };
+    if selection.is_all(dataset.shape()) || chunks.len() > MOST_CACHED {
+        reader.decode(&chunks, copy)?;
+    } else {
+        for chunk in chunks {
+            let place = grid.place(chunk.index);
+            copy(&place, &reader.cached(&index, chunk, &place)?);
+        }
+    }
     Ok(elements)
 }
+
+/// Reads of more chunks than this neither use the cache nor push others' chunks out of it.
+const MOST_CACHED: usize = 16;
 
 /// The chunks that hold selected elements.
 fn touched<'i>(dataset: &Dataset, index: &'i Index, selection: &Selection) -> Vec<&'i Chunk> {
@@ -100,7 +111,7 @@ pub(super) fn read_points(
     for group in by_chunk.chunk_by(|a, b| a.0 == b.0) {
         let Some((Some(number), _, first)) = group.first() else { continue };
         let Some(chunk) = index.chunk(*number) else { continue };
-        let data = reader.chunk(chunk, &place_of(first))?;
+        let data = reader.cached(&index, chunk, &place_of(first))?;
         for (_, n, point) in group {
             let within = point.iter().zip(&grid.chunk);
             // Inside a chunk whose bytes were counted, so nothing overflows.
@@ -208,6 +219,15 @@ impl Reader<'_> {
     /// The coordinates of a chunk's first element.
     fn start(&self, place: &[u64]) -> Vec<u64> {
         place.iter().zip(&self.grid.chunk).map(|(at, len)| at * len).collect()
+    }
+
+    /// As [`chunk`](Self::chunk), from the cache or for it.
+    fn cached(&self, index: &Index, chunk: &Chunk, place: &[u64]) -> Result<Bytes> {
+        if self.pipeline.filters.is_empty() {
+            return self.chunk(chunk, place).map(Bytes::from);
+        }
+        let limit = self.dataset.file().limits().cache_bytes;
+        index.cache.get(chunk.index, limit, || self.chunk(chunk, place).map(Bytes::from))
     }
 
     /// Takes back the memory of a chunk that was copied from.

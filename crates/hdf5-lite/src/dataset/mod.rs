@@ -1,5 +1,6 @@
 //! Datasets: elements borrowed from the file, or decoded.
 
+mod cache;
 mod chunked;
 mod external;
 mod mapping;
@@ -49,6 +50,8 @@ struct Inner {
 struct Index {
     grid: Grid,
     chunks: Vec<Chunk>,
+    /// Chunks of which parts were read.
+    cache: cache::Cache,
 }
 
 impl Index {
@@ -323,7 +326,11 @@ impl Dataset {
         let at = self.file().offset(self.object.address().0);
         let grid = Grid::new(&self.inner.space, layout, at)?;
         let chunks = chunk::chunks(self.file(), layout, &grid)?;
-        Ok(Arc::clone(self.inner.index.get_or_init(|| Arc::new(Index { grid, chunks }))))
+        Ok(Arc::clone(
+            self.inner
+                .index
+                .get_or_init(|| Arc::new(Index { grid, chunks, cache: cache::Cache::default() })),
+        ))
     }
 
     /// All elements as they lie in memory: the map or the bytes that the file was opened from.

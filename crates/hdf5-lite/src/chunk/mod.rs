@@ -1,4 +1,5 @@
-//! Chunk indexes: which chunks a dataset has, and where (IV.A.2.i, III.A, VII).
+//! Chunk indexes: which chunks a dataset has, and where (IV.A.2.i, III.A.1, VII). The single
+//! chunk index (VII.A) is all in the layout message.
 
 mod btree_v2;
 mod extensible_array;

@@ -96,3 +96,48 @@ messages! {
     0x0016 ReferenceCount,
     0x0017 FileSpaceInfo,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    /// Rows of the README's table of structures.
+    fn rows() -> Vec<Vec<String>> {
+        let readme = include_str!("../../README.md");
+        let table = readme.lines().skip_while(|line| !line.starts_with("| section |")).skip(2);
+        let cells = |line: &str| line.split('|').map(|cell| cell.trim().replace('`', "")).collect();
+        table.take_while(|line| line.starts_with('|')).map(cells).collect()
+    }
+
+    #[test]
+    fn the_readme_has_every_message() {
+        let rows = rows();
+        for name in (1..=0xff).filter_map(super::name) {
+            let listed = rows.iter().any(|row| {
+                row[2]
+                    .split([':', ','])
+                    .next()
+                    .is_some_and(|cell| cell == name || cell.starts_with(&format!("{name} ")))
+            });
+            assert!(listed, "{name}");
+        }
+        assert_eq!(super::name(0x0009), None, "the bogus message is for the library's own tests");
+    }
+
+    #[test]
+    fn the_readme_names_files_that_are_there() {
+        let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+        for row in rows() {
+            let source = std::fs::read_to_string(crate_folder.join("src").join(&row[3])).unwrap();
+            let section = row[1].split(", ").next().unwrap();
+            assert!(source.contains(section), "{} cites {section}", row[3]);
+            if row[4].is_empty() {
+                let tested = source.contains("#[test]") || row[3].contains("shared");
+                assert!(tested, "{} has no fixture and no test", row[3]);
+            } else {
+                let fixture = crate_folder.join("../../fixtures/hdf5").join(&row[4]);
+                assert!(fixture.is_file(), "{}", fixture.display());
+            }
+        }
+    }
+}

@@ -151,6 +151,41 @@ fn odd_floats_have_their_values() {
 }
 
 #[test]
+fn wide_integers_and_vax_floats_have_their_values() {
+    for version in ["old", "new"] {
+        let file = open(&format!("wide_integers_{version}.h5"));
+        for name in ["i16", "be_i32"] {
+            let values = file.dataset(name).unwrap().read::<i128>().unwrap().into_owned();
+            assert_eq!(values, [1, -2, (1 << 100) + 3], "{name}");
+            let narrow = file.dataset(name).unwrap().read::<i64>().unwrap_err();
+            assert!(matches!(narrow, Error::OutOfRange { .. }), "{narrow}");
+        }
+        let file = open(&format!("vax_floats_{version}.h5"));
+        for name in ["f", "d"] {
+            let values = file.dataset(name).unwrap().read::<f64>().unwrap().into_owned();
+            assert_eq!(values, [1.0, -2.5, 0.0], "{name}");
+        }
+    }
+}
+
+#[test]
+fn links_in_deep_trees_and_filtered_heaps_are_found() {
+    for (name, number) in [("filtered_heap_new.h5", 201), ("deep_btrees_old.h5", 60)] {
+        let group = open(name).group("group").unwrap();
+        let links = group.links().unwrap();
+        assert_eq!(links.len(), number, "{name}");
+        for link in links {
+            let found = group.find_link(&link.name()).unwrap().unwrap();
+            assert_eq!(found.target(), link.target(), "{name} {}", link.name());
+        }
+        assert!(group.find_link("link").unwrap().is_none());
+    }
+    let long = open("filtered_heap_new.h5").group("group").unwrap().find_link("long");
+    let target = hdf5_lite::LinkTarget::Soft("/x".repeat(3000).into());
+    assert_eq!(*long.unwrap().unwrap().target(), target);
+}
+
+#[test]
 fn compounds_are_trees() {
     let rows = open("compounds_new.h5").dataset("table").unwrap().values().unwrap();
     let text = |value: &str| Value::String(value.into());

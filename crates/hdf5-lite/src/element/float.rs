@@ -21,11 +21,12 @@ pub(crate) fn float_value(layout: &FloatingPoint, bytes: &[u8]) -> Option<f64> {
     let mantissa_size = i32::from(layout.mantissa_size);
     let largest = (1_u128 << layout.exponent_size) - 1;
     let magnitude = if layout.order == ByteOrder::Vax {
-        // VAX: no infinities; exponent 0 is zero; the implied bit is behind the point.
+        // VAX: no infinities, and exponent 0 is zero. The bias in the file makes up for a VAX's
+        // implied bit being behind the point.
         if exponent == 0 {
             0.0
         } else {
-            scale(mantissa | 1 << mantissa_size, power(exponent, layout)? - mantissa_size - 1)
+            scale(mantissa | 1 << mantissa_size, power(exponent, layout)? - mantissa_size)
         }
     } else {
         let fraction = match layout.normalization {
@@ -188,7 +189,7 @@ mod tests {
 
     #[test]
     fn reads_vax_f() {
-        let mut vax = ieee(4, 8, 23, 128);
+        let mut vax = ieee(4, 8, 23, 129);
         vax.order = ByteOrder::Vax;
         // 1.0 is 0x4080 0x0000 in words.
         assert_eq!(float_value(&vax, &[0x80, 0x40, 0, 0]), Some(1.0));

@@ -10,7 +10,7 @@ use nom::number::complete::{le_u8, le_u16, le_u32};
 use crate::error::{Error, Result};
 use crate::file::File;
 use crate::limits::Limits;
-use crate::message::{Continuation, Message};
+use crate::message::{self, Continuation, Message};
 use crate::parse::{
     self, Address, Context, Parsed, Structure, field, malformed, signature, uint, version,
 };
@@ -25,6 +25,8 @@ pub(crate) struct ObjectHeader {
     pub(crate) version: u8,
     /// Seconds after the Unix epoch of the last modification, if version 2 has the times.
     pub(crate) modified: Option<u32>,
+    /// Hard links to the object, in version 1; version 2 has a message for it.
+    pub(crate) reference_count: Option<u32>,
     chunks: Vec<Block>,
     messages: Vec<RawMessage>,
 }
@@ -51,6 +53,7 @@ impl RawMessage {
 struct Prefix {
     version: u8,
     modified: Option<u32>,
+    reference_count: Option<u32>,
     /// Messages of version 2 say the order of their creation.
     ordered: bool,
     /// Bytes of the fields themselves.
@@ -76,6 +79,7 @@ impl ObjectHeader {
         let mut header = Self {
             version: prefix.version,
             modified: prefix.modified,
+            reference_count: prefix.reference_count,
             chunks: Vec::with_capacity(2),
             messages: Vec::with_capacity(12),
         };
@@ -133,13 +137,21 @@ impl ObjectHeader {
         };
         // Fewer bytes than a message needs are a gap.
         while rest.len() >= smallest {
-            let (next, (id, len, flags, creation_order)) = message(rest, self.version, ordered)
-                .map_err(|stop| {
+            let (next, (id, len, flags, creation_order)) =
+                next_message(rest, self.version, ordered).map_err(|stop| {
                     let read = end - rest.len();
                     let inner =
                         Block { at: block.at + read as u64, data: block.data.slice(read..end) };
                     Prefix::error(&inner, stop)
                 })?;
+            // Flag bit 7: whoever does not know this message does not know the object.
+            if flags & 0x80 != 0 && message::name(id).is_none() {
+                return Err(Error::Unsupported {
+                    structure: Prefix::NAME,
+                    field: "message type",
+                    found: id.into(),
+                });
+            }
             let start = end - next.len() - len;
             let chunk = self.chunks.len();
             self.messages.push(RawMessage { id, flags, creation_order, chunk, start, len });
@@ -199,7 +211,7 @@ impl ObjectHeader {
 }
 
 /// Type, size, flags and creation order of a message; its body is passed over.
-fn message(i: &[u8], version: u8, ordered: bool) -> Parsed<'_, (u16, usize, u8, Option<u16>)> {
+fn next_message(i: &[u8], version: u8, ordered: bool) -> Parsed<'_, (u16, usize, u8, Option<u16>)> {
     if version == 1 {
         let (i, (id, len)) = field("message type and size", (le_u16, le_u16)).parse(i)?;
         let (i, flags) = field("message flags", le_u8).parse(i)?;
@@ -225,11 +237,13 @@ impl Structure for Prefix {
             let (i, version) = version(1..=1).parse(i)?;
             let (i, _) = field("reserved", le_u8).parse(i)?;
             let (i, _) = field("number of messages", le_u16).parse(i)?;
-            let (i, _) = field("reference count", le_u32).parse(i)?;
+            let (i, count) = field("reference count", le_u32).parse(i)?;
             let (i, chunk) = field("header size", le_u32).parse(i)?;
             let (i, _) = field("padding", take(4_usize)).parse(i)?;
             let (len, chunk) = (whole - i.len(), chunk.into());
-            return Ok((i, Self { version, modified: None, ordered: false, len, chunk }));
+            let reference_count = Some(count);
+            let (modified, ordered) = (None, false);
+            return Ok((i, Self { version, modified, reference_count, ordered, len, chunk }));
         }
         let (i, ()) = signature(b"OHDR").parse(i)?;
         let (i, version) = version(2..=2).parse(i)?;
@@ -243,7 +257,7 @@ impl Structure for Prefix {
         }
         let modified = times.map(|(_, modified, _, _)| modified);
         let (ordered, len) = (flags & 4 != 0, whole - i.len());
-        Ok((i, Self { version, modified, ordered, len, chunk }))
+        Ok((i, Self { version, modified, reference_count: None, ordered, len, chunk }))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::group::Group;
 use crate::header::{ObjectHeader, RawMessage, unknown_object};
 use crate::message::{
     self, AttributeInfo, AttributeMessage, DataLayout, Dataspace, Datatype, GroupInfo, LinkInfo,
-    LinkMessage, ModificationTime, ObjectComment, ReferenceCount, SymbolTable,
+    LinkMessage, ModificationTime, ModificationTimeOld, ObjectComment, ReferenceCount, SymbolTable,
 };
 use crate::parse::{Address, Structure};
 
@@ -227,14 +227,17 @@ impl Object {
 
     /// When it was last modified, in seconds after the Unix epoch.
     pub fn modified(&self) -> Result<Option<u32>> {
-        let message = self.header.find::<ModificationTime>(&self.file)?;
-        Ok(message.map(|time| time.0).or(self.header.modified))
+        if let Some(time) = self.header.find::<ModificationTime>(&self.file)? {
+            return Ok(Some(time.0));
+        }
+        let old = self.header.find::<ModificationTimeOld>(&self.file)?;
+        Ok(old.and_then(ModificationTimeOld::seconds).or(self.header.modified))
     }
 
     /// Hard links to it; one if the header does not say.
     pub fn reference_count(&self) -> Result<u32> {
         let count = self.header.find::<ReferenceCount>(&self.file)?;
-        Ok(count.map_or(1, |count| count.0))
+        Ok(count.map(|count| count.0).or(self.header.reference_count).unwrap_or(1))
     }
 
     /// Types and names of the header's messages; the name of an unknown type is empty.

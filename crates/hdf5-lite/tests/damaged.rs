@@ -18,7 +18,7 @@ mod checksum;
 static MEMORY: PeakAlloc = PeakAlloc;
 
 /// Ways to damage each fixture: at least, and at most.
-const WAYS: (usize, usize) = (900, 3000);
+const WAYS: (usize, usize) = (750, 2000);
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/hdf5")

@@ -312,3 +312,26 @@ fn what_is_no_hdf5_file_is_named() {
     whole.truncate(2000);
     assert!(matches!(File::from_bytes(whole), Err(Error::Truncated { actual: 2000, .. })));
 }
+
+#[test]
+fn handles_go_anywhere() {
+    fn anywhere<T: Clone + std::fmt::Debug + Send + Sync + 'static>() {}
+    anywhere::<File>();
+    anywhere::<hdf5_lite::Group>();
+    anywhere::<hdf5_lite::Dataset>();
+    anywhere::<hdf5_lite::Attribute>();
+    anywhere::<hdf5_lite::Object>();
+}
+
+#[test]
+fn objects_tell_about_themselves() {
+    let file = open("links_old.h5");
+    let data = file.dataset("hard").unwrap();
+    assert_eq!(data.object().reference_count().unwrap(), 2);
+    let file = open("links_new.h5");
+    assert_eq!(file.dataset("hard").unwrap().object().reference_count().unwrap(), 2);
+    assert!(file.root().unwrap().object().modified().unwrap() > Some(1_700_000_000));
+    let names: Vec<_> = data.object().messages().map(|(_, name)| name).collect();
+    assert!(names.contains(&"Dataspace") && names.contains(&"Data Layout"), "{names:?}");
+    data.object().check_messages().unwrap();
+}

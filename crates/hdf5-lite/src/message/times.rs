@@ -54,6 +54,26 @@ pub(crate) struct ModificationTimeOld {
     pub(crate) rest: [u8; 5],
 }
 
+impl ModificationTimeOld {
+    /// Seconds after the Unix epoch; `None` for what is no date of 1970 to 2106.
+    pub(crate) fn seconds(self) -> Option<u32> {
+        let [month, day, hour, minute, second] = self.rest.map(u32::from);
+        if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+            return None;
+        }
+        // Years from March on, so that leap days come last: 306 days are before January.
+        let (year, month) = match month {
+            1 | 2 => (u32::from(self.year).checked_sub(1)?, month + 9),
+            _ => (self.year.into(), month - 3),
+        };
+        let leaps = year / 4 - year / 100 + year / 400;
+        let days = 365 * year + leaps + (153 * month + 2) / 5 + day - 1;
+        let since_epoch = days.checked_sub(719_468)?;
+        let of_day = (hour * 60 + minute) * 60 + second;
+        since_epoch.checked_mul(86_400)?.checked_add(of_day)
+    }
+}
+
 impl Message for ModificationTimeOld {
     const ID: u16 = 0x000e;
 }
@@ -105,6 +125,9 @@ mod tests {
         let old = build().bytes(b"19991231235958");
         let wanted = ModificationTimeOld { year: 1999, rest: [12, 31, 23, 59, 58] };
         assert_eq!(old.read::<ModificationTimeOld>().unwrap(), wanted);
+        assert_eq!(wanted.seconds(), Some(946_684_798));
+        let leap = ModificationTimeOld { year: 2024, rest: [2, 29, 0, 0, 0] };
+        assert_eq!(leap.seconds(), Some(1_709_164_800));
         assert!(build().bytes(b"1999123123595x").read::<ModificationTimeOld>().is_err());
         let count = build().u8(0).u32(3);
         assert_eq!(count.read::<ReferenceCount>().unwrap(), ReferenceCount(3));

@@ -1,7 +1,7 @@
 //! Filters: what chunks go through between memory and file.
 //!
 //! A filter is a unit struct in a file of its own that implements [`Filter`], and a row in
-//! [`BUILT_IN`]. `decode` undoes what the writer's filter did:
+//! `BUILT_IN`. `decode` undoes what the writer's filter did:
 //!
 //! - `chunk` is the output of the filter behind it in the pipeline, or the stored bytes. It may
 //!   be passed on in part (`Cow::Borrowed`), as Fletcher-32 does.
@@ -12,32 +12,17 @@
 //!   stored bytes claim of their own length is not to be trusted either.
 //! - Wrong bytes are [`Error::Filter`], made by [`broken`]; wrong `client_data` too.
 
-mod bits;
-mod bitshuffle;
-#[cfg(feature = "blosc")]
-mod blosc;
-#[cfg(feature = "blosc")]
-mod blosc2;
-#[cfg(feature = "bzip2")]
-mod bzip2;
+mod buffers;
 mod deflate;
 mod fletcher32;
-#[cfg(feature = "lz4")]
-mod lz4;
-mod lzf;
-mod nbit;
-mod scaleoffset;
 mod shuffle;
-mod szip;
-#[cfg(feature = "zfp")]
-mod zfp;
-#[cfg(feature = "zstd")]
-mod zstd;
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
+pub use buffers::Buffers;
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
@@ -62,31 +47,52 @@ pub trait Filter: Send + Sync + fmt::Debug {
         chunk: Cow<'c, [u8]>,
         expected: usize,
     ) -> Result<Cow<'c, [u8]>>;
+
+    /// As [`decode`](Self::decode), with memory from `buffers` and back to them.
+    ///
+    /// For filters that have no memory of their own to use again.
+    fn decode_with<'c>(
+        &self,
+        client_data: &[u32],
+        chunk: Cow<'c, [u8]>,
+        expected: usize,
+        buffers: &Buffers,
+    ) -> Result<Cow<'c, [u8]>> {
+        let _ = buffers;
+        self.decode(client_data, chunk, expected)
+    }
+}
+
+/// The bytes of a chunk.
+pub(crate) enum Decoded {
+    /// As they are stored.
+    Stored(Bytes),
+    /// In memory of their own.
+    Owned(Vec<u8>),
+}
+
+impl Deref for Decoded {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Stored(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
+        }
+    }
+}
+
+impl From<Decoded> for Bytes {
+    fn from(decoded: Decoded) -> Self {
+        match decoded {
+            Decoded::Stored(bytes) => bytes,
+            Decoded::Owned(bytes) => bytes.into(),
+        }
+    }
 }
 
 /// The filters of this crate.
-static BUILT_IN: &[&dyn Filter] = &[
-    &deflate::Deflate,
-    &shuffle::Shuffle,
-    &fletcher32::Fletcher32,
-    &szip::Szip,
-    &nbit::Nbit,
-    &scaleoffset::ScaleOffset,
-    &lzf::Lzf,
-    &bitshuffle::Bitshuffle,
-    #[cfg(feature = "blosc")]
-    &blosc::Blosc,
-    #[cfg(feature = "blosc")]
-    &blosc2::Blosc2,
-    #[cfg(feature = "bzip2")]
-    &bzip2::Bzip2,
-    #[cfg(feature = "lz4")]
-    &lz4::Lz4,
-    #[cfg(feature = "zfp")]
-    &zfp::Zfp,
-    #[cfg(feature = "zstd")]
-    &zstd::Zstd,
-];
+static BUILT_IN: &[&dyn Filter] = &[&deflate::Deflate, &shuffle::Shuffle, &fletcher32::Fletcher32];
 
 /// The most bytes that a filter may return when the decoded chunk has `expected`.
 ///
@@ -98,44 +104,6 @@ pub fn max_len(expected: usize) -> usize {
 /// The error for a chunk that `filter` rejects.
 pub fn broken(filter: &dyn Filter, reason: impl Into<String>) -> Error {
     Error::Filter { filter: filter.name(), reason: reason.into() }
-}
-
-/// Room for `len` bytes of output of `filter`.
-fn output(filter: &dyn Filter, len: usize) -> Result<Vec<u8>> {
-    let mut output = Vec::new();
-    output.try_reserve_exact(len).map_err(|error| broken(filter, error.to_string()))?;
-    Ok(output)
-}
-
-/// Appends `len` bytes from `distance` before the end of `to`, as codecs of the Lempel-Ziv family
-/// do: the copy may overlap itself, and repeats then. `None` if there are not so many.
-fn copy_back(to: &mut Vec<u8>, distance: usize, len: usize) -> Option<()> {
-    let start = to.len().checked_sub(distance)?;
-    if start == to.len() {
-        return None;
-    }
-    let mut left = len;
-    while left > 0 {
-        // What was copied can be copied too, so the pieces double.
-        let piece = left.min(to.len() - start);
-        to.extend_from_within(start..start + piece);
-        left -= piece;
-    }
-    Some(())
-}
-
-/// A big-endian number of 32 bits that is a length, and what comes behind it.
-#[cfg(feature = "lz4")]
-fn take_u32(bytes: &[u8]) -> Option<(&[u8], usize)> {
-    let (number, rest) = bytes.split_first_chunk()?;
-    Some((rest, usize::try_from(u32::from_be_bytes(*number)).ok()?))
-}
-
-/// A big-endian number of 64 bits, and what comes behind it.
-#[cfg(feature = "lz4")]
-fn take_u64(bytes: &[u8]) -> Option<(&[u8], u64)> {
-    let (number, rest) = bytes.split_first_chunk()?;
-    Some((rest, u64::from_be_bytes(*number)))
 }
 
 /// The caller's filters.
@@ -161,7 +129,8 @@ pub(crate) fn decode(
     mask: u32,
     stored: &Bytes,
     expected: usize,
-) -> Result<Bytes> {
+    buffers: &Buffers,
+) -> Result<Decoded> {
     Limits::ask("bytes of a chunk", expected as u64, file.limits().chunk_bytes)?;
     file.limits().ask_read(expected as u64, stored.len() as u64)?;
     let mut chunk = Cow::Borrowed(&stored[..]);
@@ -173,21 +142,24 @@ pub(crate) fn decode(
             .filters()
             .find(info.id)
             .ok_or_else(|| Error::UnknownFilter { id: info.id, name: info.name.clone() })?;
-        chunk = filter.decode(&info.client_data, chunk, expected)?;
+        chunk = filter.decode_with(&info.client_data, chunk, expected, buffers)?;
         if chunk.len() > max_len(expected) {
             return Err(broken(filter, "the chunk is too long"));
         }
     }
-    let mut chunk = match chunk {
-        Cow::Borrowed(part) => stored.slice_ref(part),
-        Cow::Owned(bytes) => bytes.into(),
-    };
     if chunk.len() < expected {
         return Err(Error::Filter {
             filter: "pipeline",
             reason: format!("a chunk of {} bytes, not {expected}", chunk.len()),
         });
     }
-    chunk.truncate(expected);
-    Ok(chunk)
+    Ok(match chunk {
+        Cow::Borrowed(part) => {
+            Decoded::Stored(stored.slice_ref(part.get(..expected).unwrap_or(part)))
+        }
+        Cow::Owned(mut bytes) => {
+            bytes.truncate(expected);
+            Decoded::Owned(bytes)
+        }
+    })
 }

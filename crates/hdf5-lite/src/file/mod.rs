@@ -1,29 +1,32 @@
-//! An open file, and how it is opened.
+//! An open file.
+
+mod cache;
+mod options;
+
+pub use options::Options;
 
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use cache::Cache;
 
 use crate::error::{Error, Result};
-use crate::filter::{Filter, Registry};
+use crate::filter::Registry;
 use crate::group::Group;
 use crate::header::ObjectHeader;
 use crate::heap::{Collection, GlobalHeapId};
 use crate::limits::Limits;
-use crate::message::{Datatype, DriverInfo, Message, Shared, SharedMessageTable, VariableKind};
+use crate::message::{Datatype, Message, Shared, SharedMessageTable, VariableKind};
 use crate::object::{Node, Object, ObjectAddress};
 use crate::parse::{Address, Sizes, Structure};
 use crate::resolve::Resolver;
 use crate::shared_messages::SharedMessages;
-use crate::storage::{Block, Source, Storage};
+use crate::storage::{Block, Storage};
 use crate::superblock::Superblock;
-use crate::{Dataset, element, map};
-
-/// Parsed headers and heap collections kept per file.
-const KEPT: usize = 64;
+use crate::{Dataset, element};
 
 /// An open HDF5 file; a clone is another handle to the same one.
 #[derive(Clone)]
@@ -261,124 +264,5 @@ impl fmt::Debug for File {
             .field("len", &self.len())
             .field("superblock", &self.inner.superblock)
             .finish_non_exhaustive()
-    }
-}
-
-/// How to open a file.
-///
-/// ```no_run
-/// # struct Zip(bytes::Bytes);
-/// use hdf5_lite::{File, Folder};
-/// let file = File::options().resolver(Folder::new("data")).open("data/virtual.h5")?;
-/// # Ok::<_, hdf5_lite::Error>(())
-/// ```
-#[derive(Clone, Default)]
-#[must_use]
-pub struct Options {
-    limits: Limits,
-    resolver: Option<Arc<dyn Resolver>>,
-    filters: Registry,
-}
-
-impl Options {
-    /// Bounds on what the file can ask for.
-    pub fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
-    /// Gives the other files that this one names. Without one, they are refused.
-    pub fn resolver(mut self, resolver: impl Resolver + 'static) -> Self {
-        self.resolver = Some(Arc::new(resolver));
-        self
-    }
-
-    /// Adds a filter, before the built-in one of the same number.
-    pub fn filter(mut self, filter: impl Filter + 'static) -> Self {
-        self.filters.add(filter);
-        self
-    }
-
-    /// Opens the file at `path`.
-    pub fn open(self, path: impl AsRef<Path>) -> Result<File> {
-        self.open_storage(Storage::Bytes(map::map(path)?))
-    }
-
-    /// Opens a file that is in memory.
-    pub fn from_bytes(self, bytes: impl Into<Bytes>) -> Result<File> {
-        self.open_storage(Storage::Bytes(bytes.into()))
-    }
-
-    /// Opens a file of which ranges can be read.
-    pub fn from_source(self, source: impl Source + 'static) -> Result<File> {
-        self.open_storage(Storage::Source(Arc::new(source)))
-    }
-
-    fn open_storage(self, storage: Storage) -> Result<File> {
-        let (base, superblock) = Superblock::find(&storage)?;
-        let Self { limits, resolver, filters } = self;
-        let inner = Inner {
-            storage,
-            base,
-            superblock,
-            limits,
-            resolver,
-            filters,
-            headers: Cache::default(),
-            collections: Cache::default(),
-            shared: OnceLock::new(),
-        };
-        let file = File { inner: Arc::new(inner), nesting: 0, spent: None };
-        if let Some(address) = file.inner.superblock.extension
-            && let Some(info) = file.header(address)?.find::<DriverInfo>(&file)?
-        {
-            info.check()?;
-        }
-        Ok(file)
-    }
-}
-
-impl fmt::Debug for Options {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Options").field("limits", &self.limits).finish_non_exhaustive()
-    }
-}
-
-/// A few structures by address; a newer one takes the place of an older one.
-struct Cache<V>(Mutex<Vec<Slot<V>>>);
-
-type Slot<V> = Option<(Address, Arc<V>)>;
-
-impl<V> Default for Cache<V> {
-    fn default() -> Self {
-        Self(Mutex::default())
-    }
-}
-
-impl<V> Cache<V> {
-    fn get(&self, address: Address, read: impl FnOnce() -> Result<V>) -> Result<Arc<V>> {
-        // Fibonacci hashing: the high bits of the product depend on all bits of the address.
-        let hash = address.0.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58;
-        let slot = usize::try_from(hash).unwrap_or(0);
-        let kept = match self.slots().get(slot) {
-            Some(Some((at, value))) if *at == address => Some(Arc::clone(value)),
-            _ => None,
-        };
-        if let Some(value) = kept {
-            return Ok(value);
-        }
-        let value = Arc::new(read()?);
-        let mut slots = self.slots();
-        if slots.is_empty() {
-            slots.resize_with(KEPT, || None);
-        }
-        if let Some(slot) = slots.get_mut(slot) {
-            *slot = Some((address, Arc::clone(&value)));
-        }
-        Ok(value)
-    }
-
-    fn slots(&self) -> MutexGuard<'_, Vec<Slot<V>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,65 +1,23 @@
-//! Fractal heap: HDF5 File Format Specification 3.0, III.G.
+//! Managed objects of a fractal heap: the doubling table of direct and indirect blocks (III.G).
 
-use std::collections::HashMap;
-use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::PoisonError;
 
 use nom::Parser;
-use nom::bytes::complete::take;
-use nom::combinator::{cond, verify};
-use nom::number::complete::{le_u8, le_u16, le_u32};
+use nom::combinator::cond;
+use nom::number::complete::le_u32;
 
-use crate::btree::{HugeObject, v2};
+use super::FractalHeap;
 use crate::checksum::lookup3;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::file::File;
-use crate::filter;
 use crate::limits::Limits;
-use crate::message::FilterPipeline;
 use crate::parse::{
-    Address, Context, Parsed, Structure, field, le_uint, malformed, signature, uint,
-    verify as verify_checksum, version, width_of,
+    Address, Context, Parsed, Structure, field, le_uint, signature, verify, width_of,
 };
 use crate::storage::Block;
 
 /// Blocks kept decoded and verified per heap.
 const KEPT_BLOCKS: usize = 64;
-
-/// An open fractal heap.
-pub(crate) struct FractalHeap {
-    header: Header,
-    at: u64,
-    /// Direct and indirect blocks by address: many objects lie in one block.
-    blocks: Mutex<HashMap<Address, Block>>,
-}
-
-impl fmt::Debug for FractalHeap {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FractalHeap").field("at", &self.at).finish_non_exhaustive()
-    }
-}
-
-#[derive(Debug)]
-struct Header {
-    id_len: u16,
-    checksummed: bool,
-    max_managed: u32,
-    huge_index: Option<Address>,
-    table_width: u16,
-    start_block: u64,
-    max_direct: u64,
-    max_heap_bits: u16,
-    root: Option<Address>,
-    root_rows: u16,
-    filtered: Option<Filtered>,
-}
-
-#[derive(Debug)]
-struct Filtered {
-    pipeline: FilterPipeline,
-    root_size: u64,
-    root_mask: u32,
-}
 
 /// Where a block lies and how it is stored.
 struct Child {
@@ -69,104 +27,8 @@ struct Child {
 }
 
 impl FractalHeap {
-    pub(crate) fn read_at(file: &File, address: Address) -> Result<Self> {
-        // The fixed fields are at most 22 bytes, 12 lengths and 3 addresses; the filters follow.
-        let start = file.read_up_to(address, 9)?;
-        let filters = start.data.get(7..9).map_or(0, le_uint);
-        let sizes = file.sizes();
-        let (o, l) = (u64::from(sizes.offsets), u64::from(sizes.lengths));
-        let filtered = if filters > 0 { l + 4 + filters } else { 0 };
-        let len = 26 + 12 * l + 3 * o + filtered;
-        let block = file.read(address, len)?;
-        let header = Header::read_checked(&block, sizes)?;
-        Ok(Self { header, at: block.at, blocks: Mutex::default() })
-    }
-
-    fn broken(&self, field: &'static str) -> Error {
-        Header::malformed(self.at, field)
-    }
-
-    /// The object that a heap ID names.
-    pub(crate) fn object(&self, file: &File, id: &[u8]) -> Result<Block> {
-        let id =
-            id.get(..self.header.id_len.into()).ok_or_else(|| self.broken("heap id length"))?;
-        let (first, body) = id.split_first().ok_or_else(|| self.broken("heap id length"))?;
-        if first >> 6 != 0 {
-            return Err(Error::Unsupported {
-                structure: "fractal heap id",
-                field: "version",
-                found: (first >> 6).into(),
-            });
-        }
-        match first >> 4 & 3 {
-            0 => self.managed(file, body),
-            1 => self.huge(file, body),
-            2 => self.tiny(*first, body),
-            other => Err(Error::Unsupported {
-                structure: "fractal heap id",
-                field: "type",
-                found: other.into(),
-            }),
-        }
-    }
-
-    /// The object is in the ID itself.
-    fn tiny(&self, first: u8, body: &[u8]) -> Result<Block> {
-        let low = usize::from(first & 0x0f);
-        // Longer IDs have a second byte of length.
-        let object = if self.header.id_len <= 18 {
-            body.get(..=low)
-        } else {
-            body.split_first().and_then(|(next, data)| data.get(..=(low << 8 | usize::from(*next))))
-        };
-        let object = object.ok_or_else(|| self.broken("length of a tiny object"))?;
-        Ok(Block { at: self.at, data: bytes::Bytes::copy_from_slice(object) })
-    }
-
-    /// The object has its own place in the file.
-    fn huge(&self, file: &File, body: &[u8]) -> Result<Block> {
-        let sizes = file.sizes();
-        let (o, l) = (usize::from(sizes.offsets), usize::from(sizes.lengths));
-        let filtered = self.header.filtered.is_some();
-        let direct = o + l + if filtered { 4 + l } else { 0 };
-        let object = if direct <= body.len() {
-            let block = Block { at: self.at, data: bytes::Bytes::copy_from_slice(body) };
-            HugeObject::parse_direct(&block, sizes, filtered)?
-        } else {
-            let key = le_uint(body.get(..body.len().min(8)).unwrap_or_default());
-            let index = self.header.huge_index;
-            let index = index.ok_or_else(|| self.broken("address of the huge objects' B-tree"))?;
-            let tree = v2::Tree::read_at(file, index)?;
-            HugeObject::find(file, &tree, key, filtered)?
-                .ok_or_else(|| self.broken("key of a huge object"))?
-        };
-        Limits::ask("bytes of a huge object", object.length, file.limits().attribute_bytes)?;
-        let stored = file.read(object.address, object.length)?;
-        match (&self.header.filtered, object.filtered) {
-            (Some(Filtered { pipeline, .. }), Some((mask, size))) => {
-                self.unfilter(file, pipeline, &stored, mask, size)
-            }
-            _ => Ok(stored),
-        }
-    }
-
-    fn unfilter(
-        &self,
-        file: &File,
-        pipeline: &FilterPipeline,
-        stored: &Block,
-        mask: u32,
-        size: u64,
-    ) -> Result<Block> {
-        Limits::ask("bytes of a heap block", size, file.limits().attribute_bytes)?;
-        let size = usize::try_from(size).map_err(|_| self.broken("size of a block"))?;
-        let buffers = filter::Buffers::default();
-        let data = filter::decode(file, pipeline, mask, &stored.data, size, &buffers)?;
-        Ok(Block { at: stored.at, data: data.into() })
-    }
-
     /// The object is in one of the heap's direct blocks.
-    fn managed(&self, file: &File, body: &[u8]) -> Result<Block> {
+    pub(super) fn managed(&self, file: &File, body: &[u8]) -> Result<Block> {
         let header = &self.header;
         let offset_len = usize::from(header.max_heap_bits).div_ceil(8);
         let length_len = width_of(header.max_direct).min(width_of(header.max_managed.into()));
@@ -265,7 +127,7 @@ impl FractalHeap {
         } else {
             Limits::ask("bytes of an indirect block", len, file.limits().header_bytes)?;
             let block = file.read(address, len)?;
-            verify_checksum(&block).map_err(|field| IndirectBlock::malformed(block.at, field))?;
+            verify(&block).map_err(|field| IndirectBlock::malformed(block.at, field))?;
             self.check_prefix(&block, b"FHIB", base, sizes.offsets)?;
             self.keep(address, &block);
             block
@@ -350,79 +212,6 @@ fn child<'a>(i: &'a [u8], cx: &Context<'_>, filtered: bool) -> Parsed<'a, Child>
     let stored = cond(filtered, (|i| cx.sizes.length(i), le_u32));
     let (i, filtered) = field("size of a filtered block", stored).parse(i)?;
     Ok((i, Child { address, filtered }))
-}
-
-impl Header {
-    fn max_direct_rows(&self) -> u32 {
-        self.max_direct.ilog2() - self.start_block.ilog2() + 2
-    }
-
-    fn table_width_log2(&self) -> u32 {
-        u32::from(self.table_width).ilog2()
-    }
-}
-
-impl Structure for Header {
-    const NAME: &'static str = "fractal heap";
-    const SPEC: &'static str = "III.G";
-
-    fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
-        let length = |i| cx.sizes.length(i);
-        let address = |i| cx.sizes.address(i);
-        let (i, ()) = signature(b"FRHP").parse(i)?;
-        let (i, _) = version(0..=0).parse(i)?;
-        let (i, id_len) = field("heap id length", le_u16).parse(i)?;
-        let (i, filters_len) = field("filters' encoded length", le_u16).parse(i)?;
-        let (i, flags) = field("flags", le_u8).parse(i)?;
-        let (i, max_managed) = field("maximum size of managed objects", le_u32).parse(i)?;
-        let (i, _) = field("next huge object id", length).parse(i)?;
-        let (i, huge_index) = field("address of huge objects", address).parse(i)?;
-        let (i, _) = field("free space", length).parse(i)?;
-        let (i, _) = field("free space manager", address).parse(i)?;
-        // Managed space, allocated space, iterator; number and size of objects of each kind.
-        let counts = (length, length, length, length, length, length, length, length);
-        let (i, _) = field("statistics", counts).parse(i)?;
-        let power = |n: &u64| n.is_power_of_two();
-        let width = verify(le_u16, |n| n.is_power_of_two());
-        let (i, table_width) = field("table width", width).parse(i)?;
-        let (i, start_block) = field("starting block size", verify(length, power)).parse(i)?;
-        let (i, max_direct) = field("maximum direct block size", verify(length, power)).parse(i)?;
-        let bits = verify(le_u16, |bits| (1..=64).contains(bits));
-        let (i, max_heap_bits) = field("maximum heap size", bits).parse(i)?;
-        let (i, _) = field("starting rows", le_u16).parse(i)?;
-        let (i, root) = field("address of root block", address).parse(i)?;
-        let (i, root_rows) = field("rows of the root block", le_u16).parse(i)?;
-        if start_block > max_direct || u32::from(root_rows) > 64 {
-            return malformed(i, "sizes of blocks");
-        }
-        let (i, filtered) = if filters_len > 0 {
-            let (i, root_size) = field("size of filtered root block", length).parse(i)?;
-            let (i, root_mask) = field("filter mask", le_u32).parse(i)?;
-            let (i, encoded) = field("filters", take(filters_len)).parse(i)?;
-            let (_, pipeline) = FilterPipeline::parse(encoded, cx)?;
-            (i, Some(Filtered { pipeline, root_size, root_mask }))
-        } else {
-            (i, None)
-        };
-        let (i, _) = field("checksum", uint(4)).parse(i)?;
-        let checksummed = flags & 2 != 0;
-        Ok((
-            i,
-            Self {
-                id_len,
-                checksummed,
-                max_managed,
-                huge_index,
-                table_width,
-                start_block,
-                max_direct,
-                max_heap_bits,
-                root,
-                root_rows,
-                filtered,
-            },
-        ))
-    }
 }
 
 /// Names of the blocks in errors.

@@ -11,6 +11,7 @@ use crate::btree::symbols::Symbols;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::file::File;
+use crate::header::ObjectHeader;
 use crate::message::{LinkInfo, LinkMessage, SymbolTable};
 use crate::object::{Node, Object, ObjectAddress, ObjectKind, latin_1, text};
 use crate::parse::Structure;
@@ -24,13 +25,27 @@ pub struct Group {
 
 /// Where the links are stored.
 #[derive(Clone, Debug)]
-enum Links {
+pub(crate) enum Links {
     /// "Old style": symbol table.
     Symbols(Symbols),
     /// "New style", in the header.
     Compact,
     /// "New style", in a fractal heap.
     Dense(Arc<Dense>),
+}
+
+impl Links {
+    fn open(file: &File, header: &ObjectHeader) -> Result<Self> {
+        if let Some(table) = header.find::<SymbolTable>(file)? {
+            return Ok(Self::Symbols(Symbols::open(file, table)?));
+        }
+        Ok(match header.find::<LinkInfo>(file)? {
+            Some(LinkInfo { heap: Some(heap), name_index: Some(index) }) => {
+                Self::Dense(Arc::new(Dense::open(file, heap, index)?))
+            }
+            _ => Self::Compact,
+        })
+    }
 }
 
 /// A link of a group.
@@ -110,15 +125,11 @@ impl Group {
         if object.kind()? != ObjectKind::Group {
             return Err(object.wrong_type("a group"));
         }
-        let links = if let Some(table) = header.find::<SymbolTable>(file)? {
-            Links::Symbols(Symbols::open(file, table)?)
+        let links = if let Some(links) = header.links.get() {
+            links.clone()
         } else {
-            match header.find::<LinkInfo>(file)? {
-                Some(LinkInfo { heap: Some(heap), name_index: Some(index) }) => {
-                    Links::Dense(Arc::new(Dense::open(file, heap, index)?))
-                }
-                _ => Links::Compact,
-            }
+            let links = Links::open(file, header)?;
+            header.links.get_or_init(|| links).clone()
         };
         Ok(Self { object, links })
     }
@@ -215,16 +226,19 @@ impl Group {
 
     /// The object that `link`, one of this group's, leads to.
     pub fn follow(&self, link: &Link) -> Result<Object> {
-        self.follow_within(link, 0)
+        self.follow_within(link, &mut 0)
     }
 
-    fn follow_within(&self, link: &Link, depth: u32) -> Result<Object> {
+    /// Follows `link`, after `followed` soft links on the way to one object. Their number is
+    /// bounded, not only their depth: a path may go through the same links many times.
+    fn follow_within(&self, link: &Link, followed: &mut u32) -> Result<Object> {
         let path = join(self.path(), &link.name());
         match &link.target {
             LinkTarget::Hard(address) => Object::open(self.file(), address.0, path),
             LinkTarget::Soft(target) => {
-                self.file().limits().ask_depth("soft links one after the other", depth)?;
-                Ok(self.lookup_within(&text(target), depth + 1)?.with_path(path))
+                *followed += 1;
+                self.file().limits().ask_depth("soft links on the way to an object", *followed)?;
+                Ok(self.lookup_within(&text(target), followed)?.with_path(path))
             }
             LinkTarget::External { file, path: target } => {
                 let other = self.file().other(&text(file), "an external link")?;
@@ -239,11 +253,10 @@ impl Group {
     }
 
     fn lookup(&self, path: &str) -> Result<Object> {
-        self.lookup_within(path, 0)
+        self.lookup_within(path, &mut 0)
     }
 
-    /// Follows `path`, at the end of `depth` soft links.
-    fn lookup_within(&self, path: &str, depth: u32) -> Result<Object> {
+    fn lookup_within(&self, path: &str, followed: &mut u32) -> Result<Object> {
         let mut names = path.split('/').filter(|name| !matches!(*name, "" | "."));
         let Some(mut name) = names.next() else {
             return if path.starts_with('/') {
@@ -265,7 +278,7 @@ impl Group {
                     place: group.path().into(),
                 });
             };
-            let object = group.follow_within(&link, depth)?;
+            let object = group.follow_within(&link, followed)?;
             match names.next() {
                 None => return Ok(object),
                 Some(next) => name = next,

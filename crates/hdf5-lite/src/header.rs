@@ -1,14 +1,17 @@
 //! Object headers: HDF5 File Format Specification 3.0, IV.A.1.
 
 use std::collections::VecDeque;
+use std::sync::OnceLock;
 
 use nom::Parser;
 use nom::bytes::complete::take;
 use nom::combinator::cond;
 use nom::number::complete::{le_u8, le_u16, le_u32};
 
+use crate::btree::records::Dense;
 use crate::error::{Error, Result};
 use crate::file::File;
+use crate::group::Links;
 use crate::limits::Limits;
 use crate::message::{self, Continuation, Message};
 use crate::parse::{
@@ -27,6 +30,10 @@ pub(crate) struct ObjectHeader {
     pub(crate) modified: Option<u32>,
     /// Hard links to the object, in version 1; version 2 has a message for it.
     pub(crate) reference_count: Option<u32>,
+    /// Where a group keeps its links, once it was opened.
+    pub(crate) links: OnceLock<Links>,
+    /// Attributes outside of the header, once one was asked for; `None` if there are none.
+    pub(crate) dense_attributes: OnceLock<Option<Dense>>,
     chunks: Vec<Block>,
     messages: Vec<RawMessage>,
 }
@@ -80,6 +87,8 @@ impl ObjectHeader {
             version: prefix.version,
             modified: prefix.modified,
             reference_count: prefix.reference_count,
+            links: OnceLock::new(),
+            dense_attributes: OnceLock::new(),
             chunks: Vec::with_capacity(2),
             messages: Vec::with_capacity(12),
         };

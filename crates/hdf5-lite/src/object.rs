@@ -201,9 +201,7 @@ impl Object {
 
     fn for_each_dense(&self, name: Option<&[u8]>, visit: &mut impl FnMut(Attribute)) -> Result<()> {
         let file = &self.file;
-        let Some(info) = self.header.find::<AttributeInfo>(file)? else { return Ok(()) };
-        let (Some(heap), Some(index)) = (info.heap, info.name_index) else { return Ok(()) };
-        let dense = Dense::open(file, heap, index)?;
+        let Some(dense) = self.dense_attributes()? else { return Ok(()) };
         let mut number = 0;
         dense.select(file, name, &mut |body, record| {
             number += 1;
@@ -217,6 +215,19 @@ impl Object {
             visit(Attribute::new(file, &self.path, attribute, record.creation_order)?);
             Ok(())
         })
+    }
+
+    fn dense_attributes(&self) -> Result<Option<&Dense>> {
+        if let Some(dense) = self.header.dense_attributes.get() {
+            return Ok(dense.as_ref());
+        }
+        let dense = match self.header.find::<AttributeInfo>(&self.file)? {
+            Some(AttributeInfo { heap: Some(heap), name_index: Some(index) }) => {
+                Some(Dense::open(&self.file, heap, index)?)
+            }
+            _ => None,
+        };
+        Ok(self.header.dense_attributes.get_or_init(|| dense).as_ref())
     }
 
     /// The comment that someone left on it.

@@ -229,6 +229,7 @@ impl File {
 
     /// Another file, named by this one; with this one's limits, filters and resolver.
     pub(crate) fn other(&self, name: &str, what: &'static str) -> Result<Self> {
+        self.spend(0)?;
         let bytes = self.other_bytes(name, what)?;
         let options = Options {
             limits: self.inner.limits.clone(),

@@ -128,6 +128,8 @@ pub(crate) fn chunks(file: &File, layout: &ChunkedLayout, grid: &Grid) -> Result
     }
     let mut chunks = list.chunks;
     chunks.sort_by_key(|chunk| chunk.index);
+    // No index of a sound file lists a chunk twice.
+    chunks.dedup_by_key(|chunk| chunk.index);
     Ok(chunks)
 }
 

@@ -7,7 +7,6 @@ use nom::number::complete::le_u32;
 use crate::error::{Error, Result};
 use crate::file::File;
 use crate::heap::GlobalHeapId;
-use crate::limits::Limits;
 use crate::message::{Datatype, VariableKind};
 use crate::object::text;
 use crate::parse::{Context, Parsed, Structure, field, until_nul};
@@ -71,7 +70,8 @@ pub(crate) fn strings(
                 .map(|element| {
                     let value = variable(file, element, 1)?.unwrap_or_default();
                     bytes = bytes.saturating_add(value.len() as u64);
-                    Limits::ask("bytes of strings", bytes, file.limits().read_bytes)?;
+                    // Elements may all be the same object of the heap.
+                    file.limits().ask_read(bytes, file.len())?;
                     Ok(text(until_nul(&value)).into_owned())
                 })
                 .collect()

@@ -135,6 +135,20 @@ fn elements_far_out_are_found() {
 }
 
 #[test]
+fn parts_of_virtual_datasets_are_parts() {
+    let file = open("virtual_new.h5");
+    let dataset = file.dataset("strided").unwrap();
+    let all = dataset.read::<i32>().unwrap();
+    let part: Vec<i32> = dataset.read_slice(hdf5_lite::s![1..5, 1..4]).unwrap();
+    let wanted = (1..5).flat_map(|row| (1..4).map(move |column| row * 5 + column));
+    assert_eq!(part, wanted.map(|n| all[n]).collect::<Vec<_>>());
+    // The rows that no source has need no source: this file was opened without a resolver.
+    let alone = File::open(folder().join("virtual_new.h5")).unwrap();
+    let dataset = alone.dataset("strided").unwrap();
+    assert_eq!(dataset.read_slice::<i32>(hdf5_lite::s![7, ..]).unwrap(), [-1; 5]);
+}
+
+#[test]
 fn odd_floats_have_their_values() {
     for version in ["old", "new"] {
         let file = open(&format!("odd_floats_{version}.h5"));

@@ -216,8 +216,13 @@ fn extent_of(
     Ok(space)
 }
 
-/// All elements of a virtual dataset, and its extent.
-pub(super) fn read(dataset: &Dataset, id: Option<GlobalHeapId>) -> Result<(Bytes, Dataspace)> {
+/// The elements of a virtual dataset, and its extent. Sources whose elements all lie outside of
+/// `bounds`, the first and last position wanted on each axis, are not read.
+pub(super) fn read(
+    dataset: &Dataset,
+    id: Option<GlobalHeapId>,
+    bounds: &[(u64, u64)],
+) -> Result<(Bytes, Dataspace)> {
     let mappings = Mappings::of(dataset.file(), id)?;
     let mut sources = Sources { dataset, files: HashMap::new() };
     let space = extent_of(dataset, &mappings, &mut sources)?;
@@ -225,7 +230,7 @@ pub(super) fn read(dataset: &Dataset, id: Option<GlobalHeapId>) -> Result<(Bytes
     let wanted = space.elements().and_then(|n| n.checked_mul(size as u64)).unwrap_or(u64::MAX);
     // What the sources store is not known here; each of them is asked in turn.
     let mut elements: Vec<u8> = dataset.filled(wanted, wanted)?;
-    for mapping in &mappings {
+    for mapping in mappings.iter().filter(|mapping| mapping.target.may_reach(bounds)) {
         let series = mapping.target.unlimited_axis().filter(|_| mapping.is_series());
         let Some((axis, target)) = series else {
             if let Some(source) = sources.open(&mapping.file, &mapping.dataset, 0)? {
@@ -234,10 +239,13 @@ pub(super) fn read(dataset: &Dataset, id: Option<GlobalHeapId>) -> Result<(Bytes
             continue;
         };
         for block in 0..series_len(&mut sources, mapping)? {
-            let Some(source) = sources.open(&mapping.file, &mapping.dataset, block)? else { break };
             let start = target.start.saturating_add(block.saturating_mul(target.stride));
             let one = crate::selection::Hyperslab { start, count: 1, ..target };
             let target = mapping.target.with_axis(axis, one);
+            if !target.may_reach(bounds) {
+                continue;
+            }
+            let Some(source) = sources.open(&mapping.file, &mapping.dataset, block)? else { break };
             copy(&source, &mapping.source, dataset, &target, &space, &mut elements)?;
         }
     }

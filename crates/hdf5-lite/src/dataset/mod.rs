@@ -129,7 +129,7 @@ impl Dataset {
     /// All elements as stored, and their extent; of a virtual dataset both belong together.
     fn bytes_and_extent(&self) -> Result<(Bytes, Dataspace)> {
         match self.inner.layout {
-            DataLayout::Virtual(id) => mapping::read(self, id),
+            DataLayout::Virtual(id) => mapping::read(self, id, &[]),
             _ => Ok((self.bytes()?, self.inner.space.clone())),
         }
     }
@@ -211,7 +211,7 @@ impl Dataset {
     /// in one piece.
     pub fn bytes(&self) -> Result<Bytes> {
         if let DataLayout::Virtual(id) = self.inner.layout {
-            return Ok(mapping::read(self, id)?.0);
+            return Ok(mapping::read(self, id, &[])?.0);
         }
         let wanted = self.wanted_bytes()?;
         if wanted == 0 {
@@ -247,7 +247,8 @@ impl Dataset {
             }
             DataLayout::Contiguous { .. } => self.filled::<u8>(wanted, 0).map(Bytes::from),
             DataLayout::Virtual(id) => {
-                let (all, space) = mapping::read(self, *id)?;
+                let bounds: Vec<_> = selection.bounds().collect();
+                let (all, space) = mapping::read(self, *id, &bounds)?;
                 self.pick(&all, &space.dims, selection, wanted)
             }
         }

@@ -106,14 +106,19 @@ impl Selection {
         self.shape().try_fold(1_u64, u64::checked_mul)
     }
 
+    /// The first and the last selected position along each axis.
+    pub(crate) fn bounds(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.axes.iter().map(|axis| {
+            let before_last = axis.stride.saturating_mul(axis.count.unwrap_or(1).saturating_sub(1));
+            let last = axis.start.saturating_add(before_last);
+            (axis.start, last.saturating_add(axis.block.saturating_sub(1)))
+        })
+    }
+
     /// Chunks that hold selected elements, along each axis: first and last.
     pub(crate) fn chunks(&self, chunk: &[u64]) -> Vec<(u64, u64)> {
-        let ends = self.axes.iter().zip(chunk).map(|(axis, chunk)| {
-            let before_last = axis.stride.saturating_mul(axis.count.unwrap_or(1).saturating_sub(1));
-            let last = axis.start.saturating_add(before_last).saturating_add(axis.block - 1);
-            (axis.start / chunk, last / chunk)
-        });
-        ends.collect()
+        let pairs = self.bounds().zip(chunk);
+        pairs.map(|((first, last), chunk)| (first / chunk, last / chunk)).collect()
     }
 
     /// Copies what is selected of a box to its place in `to`, the selected elements in row-major

@@ -105,6 +105,30 @@ impl StoredSelection {
         changed
     }
 
+    /// Whether an element within `bounds`, the first and last position on each axis, may be
+    /// selected. A no is certain.
+    pub(crate) fn may_reach(&self, bounds: &[(u64, u64)]) -> bool {
+        let inside = |first: u64, end: u64, axis: usize| {
+            bounds.get(axis).is_none_or(|(low, high)| first <= *high && end > *low)
+        };
+        match self {
+            Self::None => false,
+            Self::All => true,
+            Self::Points(points) => points.iter().any(|point| {
+                point.iter().enumerate().all(|(axis, at)| inside(*at, at.saturating_add(1), axis))
+            }),
+            Self::Blocks(blocks) => blocks.iter().any(|(first, last)| {
+                let ends = first.iter().zip(last).enumerate();
+                ends.into_iter().all(|(axis, (a, b))| inside(*a, b.saturating_add(1), axis))
+            }),
+            Self::Regular(axes) => axes.iter().enumerate().all(|(n, axis)| {
+                let before = axis.stride.saturating_mul(axis.count.saturating_sub(1));
+                let end = axis.start.saturating_add(before).saturating_add(axis.block);
+                inside(axis.start, end, n)
+            }),
+        }
+    }
+
     /// One more than the last coordinate along each axis, where the selection has an end.
     pub(crate) fn ends(&self, rank: usize) -> Vec<u64> {
         let mut ends = vec![0; rank];

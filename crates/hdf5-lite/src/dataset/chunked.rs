@@ -19,7 +19,7 @@ pub(super) fn read<T: Pod>(
 ) -> Result<Vec<T>> {
     let index = dataset.index(layout)?;
     let grid = &index.grid;
-    let chunks = touched(dataset, &index, selection);
+    let chunks = touched(dataset, index, selection);
     let stored = ask(dataset, grid, chunks.iter().copied())?;
     let mut elements = dataset.filled(wanted, stored)?;
     let bytes = bytemuck::cast_slice_mut(&mut elements);
@@ -43,7 +43,7 @@ pub(super) fn read<T: Pod>(
     } else {
         for chunk in chunks {
             let place = grid.place(chunk.index);
-            copy(&place, &reader.cached(&index, chunk, &place)?);
+            copy(&place, &reader.cached(index, chunk, &place)?);
         }
     }
     Ok(elements)
@@ -128,7 +128,7 @@ pub(super) fn read_points(
     for group in groups() {
         let Some((Some(number), _, first)) = group.first() else { continue };
         let Some(chunk) = index.chunk(*number) else { continue };
-        let data = reader.cached(&index, chunk, &place_of(first))?;
+        let data = reader.cached(index, chunk, &place_of(first))?;
         for (_, n, point) in group {
             let within = point.iter().zip(&grid.chunk);
             // Inside a chunk whose bytes were counted, so nothing overflows.

@@ -19,12 +19,13 @@ use bytes::Bytes;
 use crate::chunk::{self, Chunk, Grid};
 use crate::error::{Error, Result};
 use crate::file::File;
+use crate::limits::Limits;
 use crate::message::{
     ChunkedLayout, DataLayout, Dataspace, Datatype, ExternalFiles, FillValue, FillValueOld,
     FilterInfo, FilterPipeline,
 };
 use crate::object::{Object, ObjectKind};
-use crate::parse::{Address, Structure};
+use crate::parse::Structure;
 
 /// A dataset; a clone is another handle to the same one.
 #[derive(Clone, Debug)]
@@ -39,7 +40,7 @@ struct Inner {
     space: Dataspace,
     layout: DataLayout,
     /// Known after the first read.
-    index: OnceLock<Arc<Index>>,
+    index: OnceLock<Index>,
 }
 
 /// The chunks of a dataset.
@@ -139,6 +140,11 @@ impl Dataset {
         self.inner.space.elements()
     }
 
+    /// Whether there are no elements; a virtual dataset knows only with its sources.
+    fn has_none(&self) -> bool {
+        self.elements() == Some(0) && self.layout() != Layout::Virtual
+    }
+
     /// How the elements are stored.
     pub fn layout(&self) -> Layout {
         match self.inner.layout {
@@ -191,7 +197,10 @@ impl Dataset {
         Ok(match &self.inner.layout {
             DataLayout::Compact(data) => data.len() as u64,
             DataLayout::Contiguous { address: Some(_), .. } => self.wanted_bytes()?,
-            DataLayout::Chunked(layout) => self.index(layout)?.chunks.iter().map(|c| c.size).sum(),
+            DataLayout::Chunked(layout) => {
+                let sizes = self.index(layout)?.chunks.iter().map(|chunk| chunk.size);
+                sizes.fold(0, u64::saturating_add)
+            }
             DataLayout::Contiguous { .. } | DataLayout::Virtual(_) => 0,
         })
     }
@@ -284,11 +293,7 @@ impl Dataset {
                 if size.is_some_and(|size| size < wanted) {
                     return Err(self.broken("size of contiguous data"));
                 }
-                crate::limits::Limits::ask(
-                    "bytes of one read",
-                    wanted,
-                    self.file().limits().read_bytes,
-                )?;
+                Limits::ask("bytes of one read", wanted, self.file().limits().read_bytes)?;
                 Ok(Some(self.file().read(*address, wanted)?.data))
             }
             _ => Ok(None),
@@ -317,18 +322,15 @@ impl Dataset {
     }
 
     /// The chunks, read once.
-    fn index(&self, layout: &ChunkedLayout) -> Result<Arc<Index>> {
+    fn index(&self, layout: &ChunkedLayout) -> Result<&Index> {
         if let Some(index) = self.inner.index.get() {
-            return Ok(Arc::clone(index));
+            return Ok(index);
         }
         let at = self.file().offset(self.object.address().0);
         let grid = Grid::new(&self.inner.space, layout, at)?;
         let chunks = chunk::chunks(self.file(), layout, &grid)?;
-        Ok(Arc::clone(
-            self.inner
-                .index
-                .get_or_init(|| Arc::new(Index { grid, chunks, cache: cache::Cache::default() })),
-        ))
+        let index = Index { grid, chunks, cache: cache::Cache::default() };
+        Ok(self.inner.index.get_or_init(|| index))
     }
 
     /// All elements as they lie in memory: the map or the bytes that the file was opened from.
@@ -336,7 +338,7 @@ impl Dataset {
         let wanted = usize::try_from(self.wanted_bytes().ok()?).ok()?;
         match &self.inner.layout {
             DataLayout::Compact(data) => data.get(..wanted),
-            DataLayout::Contiguous { address: Some(Address(_)), .. } => {
+            DataLayout::Contiguous { address: Some(_), .. } => {
                 // The same checks as for any read.
                 let part = self.in_place(wanted as u64).ok().flatten()?;
                 let memory = self.file().memory()?;

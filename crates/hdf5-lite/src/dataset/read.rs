@@ -27,7 +27,7 @@ impl Dataset {
         if let Some(values) = self.as_slice() {
             return Ok(Cow::Borrowed(values));
         }
-        if self.elements() == Some(0) {
+        if self.has_none() {
             return Ok(Cow::Borrowed(&[]));
         }
         if let Some(values) = self.decoded(&Selection::all(self.shape()))? {
@@ -79,7 +79,7 @@ impl Dataset {
 
     /// All elements as strings. A dataset without elements has none, whatever its type.
     pub fn strings(&self) -> Result<Vec<String>> {
-        if self.elements() == Some(0) {
+        if self.has_none() {
             return Ok(Vec::new());
         }
         element::strings(self.file(), self.datatype(), &self.bytes()?, || self.path().into())

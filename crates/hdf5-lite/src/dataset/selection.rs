@@ -186,8 +186,9 @@ impl Axis {
         let end = start.saturating_add(len);
         let count = self.count.unwrap_or(0);
         // The first block that can reach into the part.
-        let first =
-            start.saturating_sub(self.start.saturating_add(self.block - 1)).div_ceil(self.stride);
+        let first = start
+            .saturating_sub(self.start.saturating_add(self.block.saturating_sub(1)))
+            .div_ceil(self.stride);
         let mut runs = Vec::new();
         for n in first..count {
             let block = self.start.saturating_add(n.saturating_mul(self.stride));

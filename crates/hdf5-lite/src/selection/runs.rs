@@ -98,7 +98,8 @@ impl Iterator for Product {
             return None;
         }
         let (start, len) = *self.inner.get(self.next)?;
-        let base = self.outer.iter().filter_map(|(positions, at)| positions.get(*at)).sum::<u64>();
+        let chosen = self.outer.iter().filter_map(|(positions, at)| positions.get(*at));
+        let base = chosen.fold(0_u64, |sum, at| sum.saturating_add(*at));
         self.next += 1;
         if self.next == self.inner.len() {
             self.next = 0;

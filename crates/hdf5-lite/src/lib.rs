@@ -44,7 +44,7 @@ mod superblock;
 mod testing;
 
 pub use attribute::Attribute;
-pub use dataset::{Axis, Dataset, ExternalFile, Layout};
+pub use dataset::{Axis, Dataset, ExternalFile, Layout, StoredChunk};
 pub use element::{Element, Value};
 pub use error::{Error, Result};
 pub use file::{File, Options};

@@ -6,9 +6,11 @@ mod external;
 mod mapping;
 mod read;
 mod selection;
+mod stored_chunk;
 
 pub use selection::Axis;
 pub(crate) use selection::Selection;
+pub use stored_chunk::StoredChunk;
 
 use std::io;
 use std::sync::{Arc, OnceLock};
@@ -19,13 +21,12 @@ use bytes::Bytes;
 use crate::chunk::{self, Chunk, Grid};
 use crate::error::{Error, Result};
 use crate::file::File;
-use crate::limits::Limits;
 use crate::message::{
     ChunkedLayout, DataLayout, Dataspace, Datatype, ExternalFiles, FillValue, FillValueOld,
     FilterInfo, FilterPipeline,
 };
 use crate::object::{Object, ObjectKind};
-use crate::parse::Structure;
+use crate::parse::{Address, Structure};
 
 /// A dataset; a clone is another handle to the same one.
 #[derive(Clone, Debug)]
@@ -40,7 +41,7 @@ struct Inner {
     space: Dataspace,
     layout: DataLayout,
     /// Known after the first read.
-    index: OnceLock<Index>,
+    index: OnceLock<Arc<Index>>,
 }
 
 /// The chunks of a dataset.
@@ -130,7 +131,7 @@ impl Dataset {
     /// All elements as stored, and their extent; of a virtual dataset both belong together.
     fn bytes_and_extent(&self) -> Result<(Bytes, Dataspace)> {
         match self.inner.layout {
-            DataLayout::Virtual(id) => mapping::read(self, id, &[]),
+            DataLayout::Virtual(id) => mapping::read(self, id),
             _ => Ok((self.bytes()?, self.inner.space.clone())),
         }
     }
@@ -138,11 +139,6 @@ impl Dataset {
     /// The number of elements; `None` if 64 bits cannot say it.
     pub fn elements(&self) -> Option<u64> {
         self.inner.space.elements()
-    }
-
-    /// Whether there are no elements; a virtual dataset knows only with its sources.
-    fn has_none(&self) -> bool {
-        self.elements() == Some(0) && self.layout() != Layout::Virtual
     }
 
     /// How the elements are stored.
@@ -197,10 +193,7 @@ impl Dataset {
         Ok(match &self.inner.layout {
             DataLayout::Compact(data) => data.len() as u64,
             DataLayout::Contiguous { address: Some(_), .. } => self.wanted_bytes()?,
-            DataLayout::Chunked(layout) => {
-                let sizes = self.index(layout)?.chunks.iter().map(|chunk| chunk.size);
-                sizes.fold(0, u64::saturating_add)
-            }
+            DataLayout::Chunked(layout) => self.index(layout)?.chunks.iter().map(|c| c.size).sum(),
             DataLayout::Contiguous { .. } | DataLayout::Virtual(_) => 0,
         })
     }
@@ -220,7 +213,7 @@ impl Dataset {
     /// in one piece.
     pub fn bytes(&self) -> Result<Bytes> {
         if let DataLayout::Virtual(id) = self.inner.layout {
-            return Ok(mapping::read(self, id, &[])?.0);
+            return Ok(mapping::read(self, id)?.0);
         }
         let wanted = self.wanted_bytes()?;
         if wanted == 0 {
@@ -256,8 +249,7 @@ impl Dataset {
             }
             DataLayout::Contiguous { .. } => self.filled::<u8>(wanted, 0).map(Bytes::from),
             DataLayout::Virtual(id) => {
-                let bounds: Vec<_> = selection.bounds().collect();
-                let (all, space) = mapping::read(self, *id, &bounds)?;
+                let (all, space) = mapping::read(self, *id)?;
                 self.pick(&all, &space.dims, selection, wanted)
             }
         }
@@ -293,7 +285,11 @@ impl Dataset {
                 if size.is_some_and(|size| size < wanted) {
                     return Err(self.broken("size of contiguous data"));
                 }
-                Limits::ask("bytes of one read", wanted, self.file().limits().read_bytes)?;
+                crate::limits::Limits::ask(
+                    "bytes of one read",
+                    wanted,
+                    self.file().limits().read_bytes,
+                )?;
                 Ok(Some(self.file().read(*address, wanted)?.data))
             }
             _ => Ok(None),
@@ -322,15 +318,18 @@ impl Dataset {
     }
 
     /// The chunks, read once.
-    fn index(&self, layout: &ChunkedLayout) -> Result<&Index> {
+    fn index(&self, layout: &ChunkedLayout) -> Result<Arc<Index>> {
         if let Some(index) = self.inner.index.get() {
-            return Ok(index);
+            return Ok(Arc::clone(index));
         }
         let at = self.file().offset(self.object.address().0);
         let grid = Grid::new(&self.inner.space, layout, at)?;
         let chunks = chunk::chunks(self.file(), layout, &grid)?;
-        let index = Index { grid, chunks, cache: cache::Cache::default() };
-        Ok(self.inner.index.get_or_init(|| index))
+        Ok(Arc::clone(
+            self.inner
+                .index
+                .get_or_init(|| Arc::new(Index { grid, chunks, cache: cache::Cache::default() })),
+        ))
     }
 
     /// All elements as they lie in memory: the map or the bytes that the file was opened from.
@@ -338,7 +337,7 @@ impl Dataset {
         let wanted = usize::try_from(self.wanted_bytes().ok()?).ok()?;
         match &self.inner.layout {
             DataLayout::Compact(data) => data.get(..wanted),
-            DataLayout::Contiguous { address: Some(_), .. } => {
+            DataLayout::Contiguous { address: Some(Address(_)), .. } => {
                 // The same checks as for any read.
                 let part = self.in_place(wanted as u64).ok().flatten()?;
                 let memory = self.file().memory()?;

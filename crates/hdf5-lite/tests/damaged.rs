@@ -18,7 +18,7 @@ mod checksum;
 static MEMORY: PeakAlloc = PeakAlloc;
 
 /// Ways to damage each fixture: at least, and at most.
-const WAYS: (usize, usize) = (750, 2000);
+const WAYS: (usize, usize) = (600, 1500);
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/hdf5")
@@ -55,10 +55,15 @@ fn read_object(
     }
     match object.clone().into_node()? {
         Node::Group(group) => {
-            for link in group.links()? {
+            for (n, link) in group.links()?.iter().enumerate() {
                 let _ = group.find_link(&link.name());
-                let follows = matches!(link.target(), LinkTarget::Hard(_) | LinkTarget::Soft(_));
-                if let (true, Ok(object)) = (follows, group.follow(&link)) {
+                // A few soft links will do: each may lead over many others.
+                let follows = match link.target() {
+                    LinkTarget::Hard(_) => true,
+                    LinkTarget::Soft(_) => n < 4,
+                    _ => false,
+                };
+                if let (true, Ok(object)) = (follows, group.follow(link)) {
                     waiting.push(object);
                 }
             }

@@ -1,0 +1,333 @@
+//! The graph of operations that a model is lowered to, for given shapes of its inputs, and what
+//! builds it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use keras_model::{Base, DType};
+
+use crate::model::Weights;
+use crate::ops::{Cast, Op, Out, Spec, Types, size};
+use crate::tensor::{Data, Slice, View};
+use crate::{Error, Result, Tensor};
+
+/// A value of the graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Value(pub(crate) usize);
+
+/// Where a value comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// The caller.
+    Input(usize),
+    /// The model.
+    Constant(Arc<Constant>),
+    /// An operation.
+    Node,
+}
+
+/// A constant: computed, or in the mapped file.
+#[derive(Debug)]
+pub(crate) enum Constant {
+    Tensor(Tensor),
+    /// `f32` as it lies in the file, aligned.
+    Mapped {
+        shape: Vec<usize>,
+        bytes: Bytes,
+    },
+}
+
+impl Constant {
+    pub(crate) fn view(&self) -> View<'_> {
+        match self {
+            Self::Tensor(tensor) => tensor.view(),
+            Self::Mapped { shape, bytes } => {
+                View { shape, data: Slice::Float32(bytemuck::cast_slice(bytes)) }
+            }
+        }
+    }
+}
+
+/// A node: an operation with its inputs and outputs.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) op: Op,
+    pub(crate) inputs: Vec<Value>,
+    pub(crate) outputs: Vec<Value>,
+}
+
+/// Operations in an order in which each comes after those it depends on.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Graph {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) specs: Vec<Spec>,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) outputs: Vec<Value>,
+}
+
+impl Graph {
+    pub(crate) fn constant(&self, value: Value) -> Option<&Arc<Constant>> {
+        match self.sources.get(value.0) {
+            Some(Source::Constant(constant)) => Some(constant),
+            _ => None,
+        }
+    }
+}
+
+/// A layer that is being lowered.
+#[derive(Clone, Debug)]
+struct Scope {
+    /// Names from the outside in: where its weights are.
+    path: String,
+    base: Base,
+}
+
+/// Builds a [`Graph`]: shapes and types are known as soon as a node is added, and what depends on
+/// constants only is computed at once.
+pub(crate) struct Builder<'m> {
+    pub(crate) graph: Graph,
+    weights: &'m Weights,
+    scopes: Vec<Scope>,
+    masks: HashMap<Value, Value>,
+}
+
+/// Elements of a result from which on it is not computed ahead, unless its inputs are as large.
+const LARGE: usize = 1 << 16;
+
+/// Bytes that one value may take: more is a broken file, not a model.
+const MOST_BYTES: usize = 1 << 40;
+
+impl<'m> Builder<'m> {
+    pub(crate) fn new(weights: &'m Weights) -> Self {
+        Self { graph: Graph::default(), weights, scopes: Vec::new(), masks: HashMap::new() }
+    }
+
+    fn value(&mut self, spec: Spec, source: Source) -> Value {
+        self.graph.specs.push(spec);
+        self.graph.sources.push(source);
+        Value(self.graph.specs.len() - 1)
+    }
+
+    /// An input of the whole model.
+    pub(crate) fn input(&mut self, number: usize, shape: &[usize], dtype: DType) -> Value {
+        self.value(Spec::new(shape, dtype), Source::Input(number))
+    }
+
+    /// A constant.
+    pub(crate) fn constant(&mut self, tensor: Tensor) -> Value {
+        self.shared(Arc::new(Constant::Tensor(tensor)))
+    }
+
+    fn shared(&mut self, constant: Arc<Constant>) -> Value {
+        let view = constant.view();
+        let spec = Spec::new(view.shape, view.data.dtype());
+        self.value(spec, Source::Constant(constant))
+    }
+
+    /// The value of a constant, if it is one.
+    pub(crate) fn known(&self, value: Value) -> Option<View<'_>> {
+        self.graph.constant(value).map(|c| c.view())
+    }
+
+    #[allow(clippy::indexing_slicing, reason = "values are made here only, with their specs")]
+    pub(crate) fn spec(&self, value: Value) -> &Spec {
+        &self.graph.specs[value.0]
+    }
+
+    pub(crate) fn shape(&self, value: Value) -> &[usize] {
+        &self.spec(value).shape
+    }
+
+    pub(crate) fn dtype(&self, value: Value) -> DType {
+        self.spec(value).dtype
+    }
+
+    pub(crate) fn rank(&self, value: Value) -> usize {
+        self.shape(value).len()
+    }
+
+    /// The implicit mask of a value.
+    pub(crate) fn mask(&self, value: Value) -> Option<Value> {
+        self.masks.get(&value).copied()
+    }
+
+    /// Gives a value a mask, or takes it away.
+    pub(crate) fn set_mask(&mut self, value: Value, mask: Option<Value>) {
+        match mask {
+            Some(mask) => self.masks.insert(value, mask),
+            None => self.masks.remove(&value),
+        };
+    }
+
+    /// Adds a node with one output.
+    pub(crate) fn op(&mut self, op: impl Into<Op>, inputs: &[Value]) -> Result<Value> {
+        let op = op.into();
+        let name = op.name();
+        let outputs = self.ops(op, inputs)?;
+        outputs.first().copied().ok_or_else(|| Error::op(name, "has no output"))
+    }
+
+    /// Adds a node.
+    pub(crate) fn ops(&mut self, op: impl Into<Op>, inputs: &[Value]) -> Result<Vec<Value>> {
+        let op = op.into();
+        // What it cannot compute in is cast, and the result cast back.
+        let mut back = None;
+        let mut cast = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            let from = self.dtype(*input);
+            let to = match (op.types(), from) {
+                (Types::Any, _) | (_, DType::Bool | DType::String) => from,
+                (_, DType::Float16 | DType::BFloat16) => DType::Float32,
+                (_, DType::Float32 | DType::Float64) | (Types::Numbers, DType::Int64) => from,
+                (Types::Numbers, _) => DType::Int64,
+                (Types::Floats, _) => DType::Float32,
+            };
+            if to != from {
+                if from.is_float() || op.types() == Types::Numbers {
+                    back = back.or(Some((to, from)));
+                }
+                cast.push(self.node(Op::Cast(Cast { dtype: to }), &[*input])?.remove(0));
+            } else {
+                cast.push(*input);
+            }
+        }
+        let outputs = self.node(op, &cast)?;
+        let Some((from, to)) = back else { return Ok(outputs) };
+        let restore = |value: Value| {
+            if self.dtype(value) == from {
+                Ok(self.node(Op::Cast(Cast { dtype: to }), &[value])?.remove(0))
+            } else {
+                Ok(value)
+            }
+        };
+        outputs.into_iter().map(restore).collect()
+    }
+
+    fn node(&mut self, op: Op, inputs: &[Value]) -> Result<Vec<Value>> {
+        let specs: Vec<Spec> = inputs.iter().map(|v| self.spec(*v).clone()).collect();
+        let outputs = op.output(&specs)?;
+        for spec in &outputs {
+            let elements = spec.shape.iter().try_fold(1_usize, |n, d| n.checked_mul(*d));
+            let bytes = elements.and_then(|n| n.checked_mul(spec.dtype.size().max(1)));
+            if bytes.is_none_or(|b| b > MOST_BYTES) {
+                let reason = format!("a result of shape {:?} does not fit in memory", spec.shape);
+                return Err(Error::op(op.name(), reason));
+            }
+        }
+        if let Some(values) = self.fold(&op, inputs, &outputs)? {
+            return Ok(values);
+        }
+        let outputs = outputs.into_iter().map(|s| self.value(s, Source::Node)).collect();
+        self.graph.nodes.push(Node { op, inputs: inputs.to_vec(), outputs });
+        Ok(self.graph.nodes.last().map(|n| n.outputs.clone()).unwrap_or_default())
+    }
+
+    /// The results, if all inputs are constants and it pays to compute them now.
+    fn fold(&mut self, op: &Op, inputs: &[Value], outputs: &[Spec]) -> Result<Option<Vec<Value>>> {
+        let constants: Option<Vec<_>> =
+            inputs.iter().map(|v| self.graph.constant(*v).cloned()).collect();
+        let Some(constants) = constants else { return Ok(None) };
+        let elements: usize = outputs.iter().map(|s| size(&s.shape)).sum();
+        let given: usize = inputs.iter().map(|v| size(self.shape(*v))).sum();
+        if elements > LARGE.max(given) {
+            return Ok(None);
+        }
+        let mut data = Vec::with_capacity(outputs.len());
+        for spec in outputs {
+            let zeros = Data::zeros(spec.dtype, size(&spec.shape));
+            data.push(zeros.ok_or_else(|| Error::op(op.name(), "makes an unknown type"))?);
+        }
+        let views: Vec<View<'_>> = constants.iter().map(|c| c.view()).collect();
+        let parts = data.iter_mut().zip(outputs);
+        let mut out: Vec<Out<'_>> = parts
+            .map(|(data, spec)| Out { shape: &spec.shape, data: data.part_mut(usize::MAX) })
+            .collect();
+        op.forward(&views, &mut out)?;
+        drop(out);
+        let tensors = data.into_iter().zip(outputs);
+        let values = tensors
+            .map(|(data, spec)| Ok(self.constant(Tensor::from_data(spec.shape.clone(), data)?)));
+        values.collect::<Result<_>>().map(Some)
+    }
+
+    /// Enters a layer: weights are looked for below its name from now on.
+    pub(crate) fn enter(&mut self, base: &Base) {
+        let path = match self.scopes.last() {
+            Some(outer) if !outer.path.is_empty() => format!("{}/{}", outer.path, base.name),
+            _ => base.name.clone(),
+        };
+        self.scopes.push(Scope { path, base: base.clone() });
+    }
+
+    /// Enters the whole model, whose name is not part of its weights'.
+    pub(crate) fn enter_root(&mut self, base: &Base) {
+        self.scopes.push(Scope { path: String::new(), base: base.clone() });
+    }
+
+    /// Leaves the layer entered last.
+    pub(crate) fn leave(&mut self) {
+        self.scopes.pop();
+    }
+
+    /// Names of the current layer from the outside in.
+    pub(crate) fn path(&self) -> &str {
+        self.scopes.last().map_or("", |s| &s.path)
+    }
+
+    /// What the current layer computes in.
+    pub(crate) fn compute(&self) -> DType {
+        self.scopes.last().map_or(DType::Float32, |s| s.base.dtype.compute)
+    }
+
+    /// A weight of the current layer, in the layer's compute type.
+    pub(crate) fn weight(&mut self, name: &str) -> Result<Value> {
+        let value = self.stored_weight(name)?;
+        let compute = self.compute();
+        if self.dtype(value).is_float() { self.cast(value, compute) } else { Ok(value) }
+    }
+
+    /// A weight of the current layer as it is in the file.
+    pub(crate) fn stored_weight(&mut self, name: &str) -> Result<Value> {
+        match self.weights.find(self.path(), name)? {
+            Some(constant) => Ok(self.shared(constant)),
+            None => Err(self.error(format!("has no weight {name:?}: was the model ever built?"))),
+        }
+    }
+
+    /// Whether the current layer has that weight.
+    pub(crate) fn has_weight(&self, name: &str) -> bool {
+        self.weights.has(self.path(), name)
+    }
+
+    /// Whether Keras 3 wrote the file: some rules are its own.
+    pub(crate) fn is_keras3(&self) -> bool {
+        self.weights.is_keras3
+    }
+
+    /// A file beside the config: a vocabulary.
+    #[allow(dead_code, reason = "text layers read their vocabularies from here")]
+    pub(crate) fn asset(&self, name: &str) -> Option<&Bytes> {
+        self.weights.asset(name)
+    }
+
+    /// An error that names the current layer.
+    pub(crate) fn error(&self, reason: impl Into<String>) -> Error {
+        let class = self.scopes.last().map_or("Model", |s| &s.base.class);
+        Error::Layer {
+            layer: self.path().to_owned(),
+            class: class.to_owned(),
+            reason: reason.into(),
+        }
+    }
+
+    /// An error that says what of the current layer is not supported.
+    pub(crate) fn unsupported(&self, what: impl Into<String>) -> Error {
+        let class = self.scopes.last().map_or("Model", |s| &s.base.class);
+        Error::Unsupported {
+            layer: self.path().to_owned(),
+            class: class.to_owned(),
+            what: what.into(),
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The inner loops, written once over vectors and compiled for each instruction set; which one is
+//! used is found out when the program runs. Each is tested against a plain loop.
+
+#![allow(
+    unsafe_code,
+    reason = "vector instructions and loops over raw rows; each block says why it is sound"
+)]
+#![allow(
+    clippy::indexing_slicing,
+    reason = "the loops index what they sized themselves; tested against plain loops"
+)]
+
+mod gemm;
+pub(crate) mod parallel;
+mod simd;
+
+pub(crate) use gemm::{Epilogue, Packed, Rows, gemm, gemv, with_scratch};

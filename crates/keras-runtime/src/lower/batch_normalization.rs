@@ -1,0 +1,70 @@
+//! `BatchNormalization`.
+
+use keras_model::DType;
+use keras_model::layers::batch_normalization::BatchNormalization;
+
+use super::{Call, axes};
+use crate::Result;
+use crate::graph::{Builder, Value};
+use crate::ops::{Arithmetic, Function};
+
+pub(super) fn lower(
+    layer: &BatchNormalization,
+    b: &mut Builder<'_>,
+    call: &Call<'_>,
+) -> Result<Vec<Value>> {
+    let x = call.input(b)?;
+    let compute = b.compute();
+    // Half precision is too small for the sums.
+    let wide = if compute == DType::Float64 { DType::Float64 } else { DType::Float32 };
+    let x = b.cast(x, wide)?;
+    let axes = axes::of(b, x, &layer.axis)?;
+    let gamma = if layer.scale { Some(b.stored_weight("gamma")?) } else { None };
+    let beta = if layer.center { Some(b.stored_weight("beta")?) } else { None };
+    let spread = |b: &mut Builder<'_>, weight: Value| {
+        let weight = b.cast(weight, wide)?;
+        axes::spread(b, weight, x, &axes)
+    };
+    let gamma = gamma.map(|w| spread(b, w)).transpose()?;
+    let beta = beta.map(|w| spread(b, w)).transpose()?;
+    let epsilon = layer.epsilon.0;
+    if layer.mode == 1 {
+        // Keras 1: each sample by itself; epsilon counts twice there.
+        let mean = b.mean(x, &axes, true)?;
+        let variance = b.variance(x, &axes, true)?;
+        let deviation = b.with_number(Arithmetic::Add, variance, epsilon)?;
+        let deviation = b.unary(Function::Sqrt, deviation)?;
+        let deviation = b.with_number(Arithmetic::Add, deviation, epsilon)?;
+        let centred = b.sub(x, mean)?;
+        let mut y = b.div(centred, deviation)?;
+        if let Some(gamma) = gamma {
+            y = b.mul(y, gamma)?;
+        }
+        if let Some(beta) = beta {
+            y = b.add(y, beta)?;
+        }
+        return Ok(vec![b.cast(y, compute)?]);
+    }
+    let (mean, variance) = if layer.mode == 2 {
+        let others: Vec<usize> = (0..b.rank(x)).filter(|a| !axes.contains(a)).collect();
+        (b.mean(x, &others, true)?, b.variance(x, &others, true)?)
+    } else {
+        let (mean, variance) =
+            (b.stored_weight("moving_mean")?, b.stored_weight("moving_variance")?);
+        (spread(b, mean)?, spread(b, variance)?)
+    };
+    // All of this is constant unless the statistics are the batch's.
+    let scale = b.with_number(Arithmetic::Add, variance, epsilon)?;
+    let mut scale = b.unary(Function::Rsqrt, scale)?;
+    if let Some(gamma) = gamma {
+        scale = b.mul(scale, gamma)?;
+    }
+    let shift = b.mul(mean, scale)?;
+    let mut shift = b.unary(Function::Neg, shift)?;
+    if let Some(beta) = beta {
+        shift = b.add(shift, beta)?;
+    }
+    let y = b.mul(x, scale)?;
+    let y = b.add(y, shift)?;
+    Ok(vec![b.cast(y, compute)?])
+}

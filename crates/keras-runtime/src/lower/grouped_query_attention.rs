@@ -1,0 +1,10 @@
+use super::Call;
+use crate::Result;
+use crate::graph::{Builder, Value};
+pub(super) fn lower(
+    _: &keras_model::layers::grouped_query_attention::GroupedQueryAttention,
+    b: &mut Builder<'_>,
+    _call: &Call<'_>,
+) -> Result<Vec<Value>> {
+    Err(b.unsupported("the layer"))
+}

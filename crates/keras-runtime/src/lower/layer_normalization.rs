@@ -1,0 +1,49 @@
+//! `LayerNormalization`.
+
+use keras_model::DType;
+use keras_model::layers::layer_normalization::LayerNormalization;
+
+use super::{Call, axes};
+use crate::Result;
+use crate::graph::{Builder, Value};
+use crate::ops::{Arithmetic, Function};
+
+pub(super) fn lower(
+    layer: &LayerNormalization,
+    b: &mut Builder<'_>,
+    call: &Call<'_>,
+) -> Result<Vec<Value>> {
+    let x = call.input(b)?;
+    let axes = axes::of(b, x, &layer.axis)?;
+    let gamma = if layer.scale || layer.rms_scaling { weight(b, "gamma", x, &axes)? } else { None };
+    let beta = if layer.center { weight(b, "beta", x, &axes)? } else { None };
+    let compute = b.compute();
+    let wide = if compute == DType::Float64 { DType::Float64 } else { DType::Float32 };
+    let x = b.cast(x, wide)?;
+    let (variance, centred) = if layer.rms_scaling {
+        (b.variance(x, &axes, true)?, x)
+    } else {
+        let mean = b.mean(x, &axes, true)?;
+        (b.variance(x, &axes, true)?, b.sub(x, mean)?)
+    };
+    let scale = b.with_number(Arithmetic::Add, variance, layer.epsilon.0)?;
+    let scale = b.unary(Function::Rsqrt, scale)?;
+    let mut y = b.mul(centred, scale)?;
+    if let Some(gamma) = gamma {
+        y = b.mul(y, gamma)?;
+    }
+    if let Some(beta) = beta {
+        y = b.add(y, beta)?;
+    }
+    Ok(vec![b.cast(y, compute)?])
+}
+
+fn weight(b: &mut Builder<'_>, name: &str, x: Value, axes: &[usize]) -> Result<Option<Value>> {
+    if !b.has_weight(name) {
+        return Ok(None);
+    }
+    let weight = b.weight(name)?;
+    let weight = axes::spread(b, weight, x, axes)?;
+    let wide = if b.compute() == DType::Float64 { DType::Float64 } else { DType::Float32 };
+    Ok(Some(b.cast(weight, wide)?))
+}

@@ -1,0 +1,297 @@
+//! Layers as operations: one file for each class, under the name it has in `keras-model`.
+//!
+//! Shapes are known while a layer is lowered: a loop over time is a list of nodes, an axis has a
+//! length. What a class that has no file of its own shares with others stands in `identity.rs`,
+//! `merging.rs`, `pooling.rs`...
+
+mod activation;
+mod adaptive_pooling;
+mod additive_attention;
+mod attention;
+mod axes;
+mod batch_normalization;
+mod bidirectional;
+pub(crate) mod build;
+mod call;
+mod concatenate;
+mod conv;
+mod conv_lstm;
+mod conv_lstm2d_cell;
+mod conv_transpose;
+mod cropping;
+mod cudnn_rnn;
+mod dense;
+mod depthwise_conv;
+mod dot;
+mod einsum_dense;
+mod elu;
+mod embedding;
+mod flatten;
+mod global_pooling;
+mod group_normalization;
+mod grouped_query_attention;
+mod gru;
+mod gru_cell;
+mod highway;
+mod identity;
+mod layer_normalization;
+mod leaky_re_lu;
+mod locally_connected;
+mod lstm;
+mod lstm_cell;
+mod masking;
+mod maxout_dense;
+mod merge;
+mod merging;
+pub(crate) mod model;
+mod multi_head_attention;
+mod normalization;
+mod operation;
+mod parametric_softplus;
+mod permute;
+mod pooling;
+mod prelu;
+mod random_fourier_features;
+mod re_lu;
+mod recurrent;
+mod repeat_vector;
+mod rescaling;
+mod reshape;
+mod reversible_embedding;
+mod rms_normalization;
+mod rnn;
+mod separable_conv;
+mod simple_rnn;
+mod simple_rnn_cell;
+mod softmax;
+mod spatial;
+mod spectral_normalization;
+mod srelu;
+mod stacked_rnn_cells;
+mod subtract;
+mod thresholded_relu;
+mod time_distributed;
+mod unit_normalization;
+mod up_sampling;
+mod wrapper;
+mod zero_padding;
+
+use keras_model::layers::Mask;
+use keras_model::{Inputs, Kind, Layer};
+
+use crate::graph::{Builder, Value};
+use crate::ops::{PoolKind, Reshape};
+use crate::{Error, Result};
+
+pub(crate) use call::Call;
+use merging::Merging;
+
+/// The outputs of one call of a layer.
+pub(crate) fn layer(
+    layer: &Layer,
+    b: &mut Builder<'_>,
+    inputs: &Inputs<Value>,
+) -> Result<Vec<Value>> {
+    b.enter(&layer.base);
+    let outputs = inside(layer, b, inputs).map_err(|error| match error {
+        Error::Op { op, reason } => b.error(format!("{op}: {reason}")),
+        Error::Value(reason) => b.error(reason),
+        other => other,
+    });
+    b.leave();
+    outputs
+}
+
+fn inside(layer: &Layer, b: &mut Builder<'_>, inputs: &Inputs<Value>) -> Result<Vec<Value>> {
+    // Keras casts floats to what a layer computes in; operations and models take what comes.
+    let casts = !matches!(layer.kind, Kind::InputLayer(_) | Kind::Model(_) | Kind::Operation(_));
+    let compute = b.compute();
+    let inputs = inputs.map(&mut |value: &Value| {
+        if !casts || !b.dtype(*value).is_float() {
+            return Ok(*value);
+        }
+        let cast = b.cast(*value, compute)?;
+        b.set_mask(cast, b.mask(*value));
+        Ok::<_, Error>(cast)
+    })?;
+    let call = Call { base: &layer.base, inputs };
+    let mut outputs = kind(&layer.kind, b, &call)?;
+    let Some(first) = outputs.first_mut() else { return Ok(outputs) };
+    let mask = match layer.kind.config().mask() {
+        _ if matches!(layer.kind, Kind::Model(_)) => return Ok(outputs),
+        Mask::Creates => return Ok(outputs),
+        Mask::Drops => None,
+        Mask::Passes => call.tensors().first().and_then(|v| b.mask(*v)),
+        Mask::Merges => merging::mask(&layer.kind, b, &call)?,
+    };
+    if mask != b.mask(*first) {
+        // The same memory under another name, so that the input keeps its own mask.
+        let shape = b.shape(*first).to_vec();
+        *first = b.op(Reshape { shape }, &[*first])?;
+        b.set_mask(*first, mask);
+    }
+    Ok(outputs)
+}
+
+fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>> {
+    match kind {
+        Kind::Activation(l) => activation::lower(l, b, call),
+        Kind::AdaptiveAveragePooling1D(l) => adaptive_pooling::lower(l, b, call, PoolKind::Average),
+        Kind::AdaptiveAveragePooling2D(l) => adaptive_pooling::lower(l, b, call, PoolKind::Average),
+        Kind::AdaptiveAveragePooling3D(l) => adaptive_pooling::lower(l, b, call, PoolKind::Average),
+        Kind::AdaptiveMaxPooling1D(l) => adaptive_pooling::lower(l, b, call, PoolKind::Max),
+        Kind::AdaptiveMaxPooling2D(l) => adaptive_pooling::lower(l, b, call, PoolKind::Max),
+        Kind::AdaptiveMaxPooling3D(l) => adaptive_pooling::lower(l, b, call, PoolKind::Max),
+        Kind::AdditiveAttention(l) => additive_attention::lower(l, b, call),
+        Kind::Attention(l) => attention::lower(l, b, call),
+        Kind::AveragePooling1D(l) => pooling::lower(l, b, call, PoolKind::Average),
+        Kind::AveragePooling2D(l) => pooling::lower(l, b, call, PoolKind::Average),
+        Kind::AveragePooling3D(l) => pooling::lower(l, b, call, PoolKind::Average),
+        Kind::BatchNormalization(l) => batch_normalization::lower(l, b, call),
+        Kind::Bidirectional(l) => bidirectional::lower(l, b, call),
+        Kind::Concatenate(l) => concatenate::lower(l, b, call),
+        Kind::Conv1D(l) => conv::lower(l, b, call),
+        Kind::Conv1DTranspose(l) => conv_transpose::lower(l, b, call),
+        Kind::Conv2D(l) => conv::lower(l, b, call),
+        Kind::Conv2DTranspose(l) => conv_transpose::lower(l, b, call),
+        Kind::Conv3D(l) => conv::lower(l, b, call),
+        Kind::Conv3DTranspose(l) => conv_transpose::lower(l, b, call),
+        Kind::ConvLSTM1D(l) => conv_lstm::lower(l, b, call),
+        Kind::ConvLSTM2D(l) => conv_lstm::lower(l, b, call),
+        Kind::ConvLSTM2DCell(l) => conv_lstm2d_cell::lower(l, b, call),
+        Kind::ConvLSTM3D(l) => conv_lstm::lower(l, b, call),
+        Kind::ConvRNN2D(l) => rnn::lower(l, b, call),
+        Kind::Cropping1D(l) => cropping::lower(l, b, call),
+        Kind::Cropping2D(l) => cropping::lower(l, b, call),
+        Kind::Cropping3D(l) => cropping::lower(l, b, call),
+        Kind::CuDNNGRU(l) => cudnn_rnn::lower(l, b, call),
+        Kind::CuDNNLSTM(l) => cudnn_rnn::lower(l, b, call),
+        Kind::Dense(l) => dense::lower(l, b, call),
+        Kind::DepthwiseConv1D(l) => depthwise_conv::lower(l, b, call),
+        Kind::DepthwiseConv2D(l) => depthwise_conv::lower(l, b, call),
+        Kind::Dot(l) => dot::lower(l, b, call),
+        Kind::ELU(l) => elu::lower(l, b, call),
+        Kind::EinsumDense(l) => einsum_dense::lower(l, b, call),
+        Kind::Embedding(l) => embedding::lower(l, b, call),
+        Kind::Flatten(l) => flatten::lower(l, b, call),
+        Kind::GRU(l) => gru::lower(l, b, call),
+        Kind::GRUCell(l) => gru_cell::lower(l, b, call),
+        Kind::GlobalAveragePooling1D(l) => global_pooling::lower(l, b, call, PoolKind::Average),
+        Kind::GlobalAveragePooling2D(l) => global_pooling::lower(l, b, call, PoolKind::Average),
+        Kind::GlobalAveragePooling3D(l) => global_pooling::lower(l, b, call, PoolKind::Average),
+        Kind::GlobalMaxPooling1D(l) => global_pooling::lower(l, b, call, PoolKind::Max),
+        Kind::GlobalMaxPooling2D(l) => global_pooling::lower(l, b, call, PoolKind::Max),
+        Kind::GlobalMaxPooling3D(l) => global_pooling::lower(l, b, call, PoolKind::Max),
+        Kind::GroupNormalization(l) => group_normalization::lower(l, b, call),
+        Kind::GroupedQueryAttention(l) => grouped_query_attention::lower(l, b, call),
+        Kind::Highway(l) => highway::lower(l, b, call),
+        Kind::LSTM(l) => lstm::lower(l, b, call),
+        Kind::LSTMCell(l) => lstm_cell::lower(l, b, call),
+        Kind::LayerNormalization(l) => layer_normalization::lower(l, b, call),
+        Kind::LeakyReLU(l) => leaky_re_lu::lower(l, b, call),
+        Kind::LocallyConnected1D(l) => locally_connected::lower(l, b, call),
+        Kind::LocallyConnected2D(l) => locally_connected::lower(l, b, call),
+        Kind::Masking(l) => masking::lower(l, b, call),
+        Kind::MaxPooling1D(l) => pooling::lower(l, b, call, PoolKind::Max),
+        Kind::MaxPooling2D(l) => pooling::lower(l, b, call, PoolKind::Max),
+        Kind::MaxPooling3D(l) => pooling::lower(l, b, call, PoolKind::Max),
+        Kind::MaxoutDense(l) => maxout_dense::lower(l, b, call),
+        Kind::Merge(l) => merge::lower(l, b, call),
+        Kind::MultiHeadAttention(l) => multi_head_attention::lower(l, b, call),
+        Kind::Normalization(l) => normalization::lower(l, b, call),
+        Kind::PReLU(l) => prelu::lower(l, b, call),
+        Kind::ParametricSoftplus(l) => parametric_softplus::lower(l, b, call),
+        Kind::Permute(l) => permute::lower(l, b, call),
+        Kind::RMSNormalization(l) => rms_normalization::lower(l, b, call),
+        Kind::RNN(l) => rnn::lower(l, b, call),
+        Kind::RandomFourierFeatures(l) => random_fourier_features::lower(l, b, call),
+        Kind::ReLU(l) => re_lu::lower(l, b, call),
+        Kind::RepeatVector(l) => repeat_vector::lower(l, b, call),
+        Kind::Rescaling(l) => rescaling::lower(l, b, call),
+        Kind::Reshape(l) => reshape::lower(l, b, call),
+        Kind::ReversibleEmbedding(l) => reversible_embedding::lower(l, b, call),
+        Kind::SReLU(l) => srelu::lower(l, b, call),
+        Kind::SeparableConv1D(l) => separable_conv::lower(l, b, call),
+        Kind::SeparableConv2D(l) => separable_conv::lower(l, b, call),
+        Kind::SimpleRNN(l) => simple_rnn::lower(l, b, call),
+        Kind::SimpleRNNCell(l) => simple_rnn_cell::lower(l, b, call),
+        Kind::Softmax(l) => softmax::lower(l, b, call),
+        Kind::SpectralNormalization(l) => spectral_normalization::lower(l, b, call),
+        Kind::StackedRNNCells(l) => stacked_rnn_cells::lower(l, b, call),
+        Kind::Subtract(l) => subtract::lower(l, b, call),
+        Kind::ThresholdedReLU(l) => thresholded_relu::lower(l, b, call),
+        Kind::TimeDistributed(l) => time_distributed::lower(l, b, call),
+        Kind::UnitNormalization(l) => unit_normalization::lower(l, b, call),
+        Kind::UpSampling1D(l) => up_sampling::lower(l, b, call),
+        Kind::UpSampling2D(l) => up_sampling::lower(l, b, call),
+        Kind::UpSampling3D(l) => up_sampling::lower(l, b, call),
+        Kind::Wrapper(l) => wrapper::lower(l, b, call),
+        Kind::ZeroPadding1D(l) => zero_padding::lower(l, b, call),
+        Kind::ZeroPadding2D(l) => zero_padding::lower(l, b, call),
+        Kind::ZeroPadding3D(l) => zero_padding::lower(l, b, call),
+        Kind::Add(_) => merging::lower(b, call, Merging::Add),
+        Kind::Average(_) => merging::lower(b, call, Merging::Average),
+        Kind::Maximum(_) => merging::lower(b, call, Merging::Maximum),
+        Kind::Minimum(_) => merging::lower(b, call, Merging::Minimum),
+        Kind::Multiply(_) => merging::lower(b, call, Merging::Multiply),
+        Kind::InputLayer(_) => identity::lower(b, call),
+        Kind::Model(l) => model::lower(l, b, &call.inputs),
+        Kind::Operation(l) => operation::lower(l, b, call),
+        Kind::Lambda(_) => Err(b.unsupported("Python code")),
+        Kind::Custom(_) => Err(b.unsupported("a layer of the file's author")),
+        // What only training does.
+        Kind::AlphaDropout(_)
+        | Kind::Dropout(_)
+        | Kind::GaussianDropout(_)
+        | Kind::GaussianNoise(_)
+        | Kind::Identity(_)
+        | Kind::SpatialDropout1D(_)
+        | Kind::SpatialDropout2D(_)
+        | Kind::SpatialDropout3D(_)
+        | Kind::ActivityRegularization(_) => identity::lower(b, call),
+        Kind::AugMix(_)
+        | Kind::AutoContrast(_)
+        | Kind::CategoryEncoding(_)
+        | Kind::CenterCrop(_)
+        | Kind::ContrastLimitedAdaptiveHistogramEqualization(_)
+        | Kind::CutMix(_)
+        | Kind::Discretization(_)
+        | Kind::Equalization(_)
+        | Kind::FeatureSpace(_)
+        | Kind::HashedCrossing(_)
+        | Kind::Hashing(_)
+        | Kind::IntegerLookup(_)
+        | Kind::MaxNumBoundingBoxes(_)
+        | Kind::MelSpectrogram(_)
+        | Kind::MixUp(_)
+        | Kind::Pipeline(_)
+        | Kind::RandAugment(_)
+        | Kind::RandomBrightness(_)
+        | Kind::RandomColorDegeneration(_)
+        | Kind::RandomColorJitter(_)
+        | Kind::RandomContrast(_)
+        | Kind::RandomCrop(_)
+        | Kind::RandomElasticTransform(_)
+        | Kind::RandomErasing(_)
+        | Kind::RandomFlip(_)
+        | Kind::RandomGaussianBlur(_)
+        | Kind::RandomGrayscale(_)
+        | Kind::RandomHeight(_)
+        | Kind::RandomHue(_)
+        | Kind::RandomInvert(_)
+        | Kind::RandomPerspective(_)
+        | Kind::RandomPosterization(_)
+        | Kind::RandomRotation(_)
+        | Kind::RandomSaturation(_)
+        | Kind::RandomSharpness(_)
+        | Kind::RandomShear(_)
+        | Kind::RandomTranslation(_)
+        | Kind::RandomWidth(_)
+        | Kind::RandomZoom(_)
+        | Kind::Resizing(_)
+        | Kind::STFTSpectrogram(_)
+        | Kind::Solarization(_)
+        | Kind::StringLookup(_)
+        | Kind::TextVectorization(_) => Err(b.unsupported("the layer")),
+    }
+}

@@ -1,0 +1,134 @@
+//! What recurrent layers share: the product of all steps at once, then the loop over time.
+
+use keras_model::DType;
+use keras_model::activations::Activation;
+use keras_model::layers::recurrent::Options;
+
+use super::{Call, activation, dense};
+use crate::Result;
+use crate::graph::{Builder, Value};
+use crate::ops::{CellKind, Function, Recurrent};
+
+/// A layer with one of the common cells.
+pub(super) struct Cell<'a> {
+    pub(super) kind: CellKind,
+    pub(super) units: usize,
+    pub(super) activation: &'a Activation,
+    pub(super) recurrent_activation: &'a Activation,
+    /// The bias of the input and the bias of the state.
+    pub(super) input_bias: Option<Value>,
+    pub(super) state_bias: Option<Value>,
+    /// The name of the cell, where it stands between the layer and its weights.
+    pub(super) kernel: Value,
+    pub(super) recurrent_kernel: Value,
+}
+
+/// Runs `lower` with the weights of the layer's own cell in reach.
+pub(super) fn in_cell<T>(
+    b: &mut Builder<'_>,
+    call: &Call<'_>,
+    name: &str,
+    lower: impl FnOnce(&mut Builder<'_>) -> Result<T>,
+) -> Result<T> {
+    let base = keras_model::Base { name: name.to_owned(), ..call.base.clone() };
+    b.enter(&base);
+    let result = lower(b);
+    b.leave();
+    result
+}
+
+/// The states that a recurrent layer is called with: `initial_state`, or tensors behind the first.
+pub(super) fn given_states(call: &Call<'_>) -> Vec<Value> {
+    let mut states = Vec::new();
+    match call.inputs.named("initial_state", usize::MAX) {
+        Some(argument) => argument.tensors(&mut states),
+        None => {
+            let all = call.inputs.tensors();
+            return all.into_iter().skip(1).copied().collect();
+        }
+    }
+    states.into_iter().copied().collect()
+}
+
+pub(super) fn lower(
+    b: &mut Builder<'_>,
+    call: &Call<'_>,
+    cell: &Cell<'_>,
+    options: &Options,
+) -> Result<Vec<Value>> {
+    let mut x = call.input(b)?;
+    x = b.cast(x, b.dtype(cell.kernel))?;
+    let mut mask = call.mask(b);
+    if options.time_major {
+        x = b.move_axis(x, 0, 1)?;
+        mask = mask.map(|m| b.move_axis(m, 0, 1)).transpose()?;
+    }
+    let &[batch, time, _] = b.shape(x) else {
+        let shape = b.shape(x);
+        return Err(b.error(format!("expected [batch, time, features], found shape {shape:?}")));
+    };
+    let function = |activation: &Activation| match activation {
+        Activation::Linear => Some(Function::Clip(f64::NEG_INFINITY, f64::INFINITY)),
+        other => activation::function(other),
+    };
+    let unknown = |a: &Activation| format!("the activation {:?} in a cell", a.name());
+    let activation = function(cell.activation);
+    let activation = activation.ok_or_else(|| b.unsupported(unknown(cell.activation)))?;
+    let gates = function(cell.recurrent_activation);
+    let gates = gates.ok_or_else(|| b.unsupported(unknown(cell.recurrent_activation)))?;
+    let mut product = dense::product(b, x, cell.kernel)?;
+    if let Some(bias) = cell.input_bias {
+        product = b.add(product, bias)?;
+    }
+    let count = if cell.kind == CellKind::Lstm { 2 } else { 1 };
+    let given = given_states(call);
+    let mut inputs = vec![product, cell.recurrent_kernel];
+    for i in 0..count {
+        let state = match given.get(i) {
+            Some(state) => b.cast(*state, b.dtype(product))?,
+            None => b.full([batch, cell.units], 0.0, b.dtype(product))?,
+        };
+        inputs.push(state);
+    }
+    inputs.extend(cell.state_bias);
+    if let Some(mask) = mask {
+        let mask = b.reshape(mask, [batch, time])?;
+        inputs.push(b.cast(mask, DType::Bool)?);
+    }
+    let op = Recurrent {
+        kind: cell.kind,
+        activation,
+        recurrent_activation: gates,
+        backwards: options.go_backwards,
+        zero_masked: options.zero_output_for_mask,
+        bias: cell.state_bias.is_some(),
+        masked: mask.is_some(),
+        packed: None,
+    };
+    let outputs = b.ops(op, &inputs)?;
+    finish(b, options, &outputs, time)
+}
+
+/// The outputs that the options ask for, of all steps' outputs and the last states.
+pub(super) fn finish(
+    b: &mut Builder<'_>,
+    options: &Options,
+    outputs: &[Value],
+    time: usize,
+) -> Result<Vec<Value>> {
+    let Some((sequence, states)) = outputs.split_first() else {
+        return Err(b.error("the cell has no output"));
+    };
+    let first = if options.return_sequences {
+        if options.time_major { b.move_axis(*sequence, 1, 0)? } else { *sequence }
+    } else if time == 0 {
+        return Err(b.error("a sequence without steps has no last output"));
+    } else {
+        b.at(*sequence, 1, time - 1)?
+    };
+    let mut all = vec![first];
+    if options.return_state {
+        all.extend(states);
+    }
+    Ok(all)
+}

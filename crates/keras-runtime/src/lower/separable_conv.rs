@@ -1,0 +1,39 @@
+//! `SeparableConv1D`, `SeparableConv2D`.
+
+use keras_model::layers::separable_conv::SeparableConv;
+use keras_model::layers::spatial::Padding;
+
+use super::{Call, activation, spatial};
+use crate::Result;
+use crate::graph::{Builder, Value};
+use crate::ops::{Conv, Depthwise};
+
+pub(super) fn lower<const RANK: usize>(
+    layer: &SeparableConv<RANK>,
+    b: &mut Builder<'_>,
+    call: &Call<'_>,
+) -> Result<Vec<Value>> {
+    let x = call.input(b)?;
+    let x = b.cast(x, b.compute())?;
+    let x = spatial::channels_last(b, x, layer.data_format)?;
+    let window = spatial::window(
+        b,
+        x,
+        &layer.kernel_size.0,
+        &layer.strides.0,
+        &layer.dilation_rate.0,
+        layer.padding,
+    )?;
+    let depthwise = b.weight("depthwise_kernel")?;
+    let y = b.op(Depthwise { window, function: None }, &[x, depthwise])?;
+    let one = [1; RANK];
+    let window = spatial::window(b, y, &one, &one, &one, Padding::Valid)?;
+    let pointwise = b.weight("pointwise_kernel")?;
+    let mut y = b.op(Conv::new(window, 1), &[y, pointwise])?;
+    if layer.use_bias {
+        let bias = b.weight("bias")?;
+        y = b.add(y, bias)?;
+    }
+    let y = spatial::restore(b, y, layer.data_format)?;
+    Ok(vec![activation::apply(&layer.activation, b, y)?])
+}

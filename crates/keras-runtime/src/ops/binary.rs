@@ -1,0 +1,219 @@
+//! Arithmetic on two tensors, element by element.
+
+use super::{Operator, Out, Spec, Types, broadcast, broadcast_strides, inputs, rows, single};
+use crate::element::Number;
+use crate::tensor::{View, out};
+use crate::{Error, Result};
+
+/// What is done with two numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arithmetic {
+    Add,
+    Sub,
+    Mul,
+    /// For integers rounded towards 0; an integer divided by 0 is 0.
+    Div,
+    /// `a / b`, 0 where `b` is 0.
+    DivNoNan,
+    FloorDiv,
+    /// The rest of `FloorDiv`, with the sign of `b`.
+    Mod,
+    /// The rest of the division rounded towards 0, with the sign of `a`.
+    Fmod,
+    Pow,
+    /// NaN if one is.
+    Max,
+    /// NaN if one is.
+    Min,
+    /// The other one if one is NaN.
+    Fmax,
+    /// The other one if one is NaN.
+    Fmin,
+    SquaredDifference,
+    Atan2,
+    Hypot,
+    LogAddExp,
+    /// `a · 2^b`.
+    Ldexp,
+    Gcd,
+    Lcm,
+    And,
+    Or,
+    Xor,
+    ShiftLeft,
+    ShiftRight,
+}
+
+/// `y = f(a, b)`, element by element.
+///
+/// # Shapes
+/// `a` and `b` to the shape both broadcast to.
+///
+/// # Source
+/// `keras.ops.add`, `subtract`, ..., Keras 3.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Binary(pub(crate) Arithmetic);
+
+impl Operator for Binary {
+    const NAME: &'static str = "arithmetic";
+    const TYPES: Types = Types::Numbers;
+
+    fn output(&self, x: &[Spec]) -> Result<Vec<Spec>> {
+        let [a, b] = inputs(Self::NAME, x)?;
+        if a.dtype != b.dtype {
+            return Err(Error::op(Self::NAME, format!("{} and {} differ", a.dtype, b.dtype)));
+        }
+        Ok(vec![Spec::new(broadcast(Self::NAME, &a.shape, &b.shape)?, a.dtype)])
+    }
+
+    fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
+        let ([a, b], y) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
+        numbers!(a.data.dtype(), Self::NAME, T => self.run::<T>(a, b, y))
+    }
+}
+
+impl Binary {
+    fn run<T: Number + Bits>(&self, a: &View<'_>, b: &View<'_>, y: &mut Out<'_>) -> Result<()> {
+        let shapes = (a.shape, b.shape, y.shape);
+        let (a, b) = (a.of::<T>(Self::NAME)?, b.of::<T>(Self::NAME)?);
+        let y = out::<T>(&mut y.data, Self::NAME)?;
+        // A loop of its own for each function, so that the compiler can vectorise it.
+        macro_rules! with {
+            ($f:expr) => {
+                zip(shapes, a, b, y, $f)
+            };
+        }
+        match self.0 {
+            Arithmetic::Add => with!(T::plus),
+            Arithmetic::Sub => with!(T::minus),
+            Arithmetic::Mul => with!(T::times),
+            Arithmetic::Div => with!(T::divide),
+            Arithmetic::DivNoNan => {
+                with!(|a: T, b: T| if b == T::zero() { T::zero() } else { a.divide(b) })
+            }
+            Arithmetic::FloorDiv => with!(T::floor_div),
+            Arithmetic::Mod => with!(T::modulo),
+            Arithmetic::Fmod => {
+                with!(|a: T, b: T| if b == T::zero() && !T::FLOAT { T::zero() } else { a % b })
+            }
+            Arithmetic::Pow => with!(T::power),
+            Arithmetic::Max => {
+                with!(|a: T, b: T| if a > b || a.not_a_number() { a } else { b })
+            }
+            Arithmetic::Min => {
+                with!(|a: T, b: T| if a < b || a.not_a_number() { a } else { b })
+            }
+            Arithmetic::Fmax => {
+                with!(|a: T, b: T| if a > b || b.not_a_number() { a } else { b })
+            }
+            Arithmetic::Fmin => {
+                with!(|a: T, b: T| if a < b || b.not_a_number() { a } else { b })
+            }
+            Arithmetic::SquaredDifference => {
+                with!(|a: T, b: T| a.minus(b).times(a.minus(b)))
+            }
+            Arithmetic::Atan2 => with!(|a: T, b: T| T::float2(a, b, f64::atan2)),
+            Arithmetic::Hypot => with!(|a: T, b: T| T::float2(a, b, f64::hypot)),
+            Arithmetic::LogAddExp => with!(|a: T, b: T| T::float2(a, b, |a, b| {
+                let (low, high) = if a < b { (a, b) } else { (b, a) };
+                if high == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
+            })),
+            Arithmetic::Ldexp => with!(|a: T, b: T| T::float2(a, b, |a, b| a * b.exp2())),
+            Arithmetic::Gcd => with!(|a: T, b: T| T::whole2(a, b, gcd)),
+            Arithmetic::Lcm => with!(|a: T, b: T| T::whole2(a, b, |a, b| match gcd(a, b) {
+                0 => 0,
+                n => (a / n).wrapping_mul(b).wrapping_abs(),
+            })),
+            Arithmetic::And => with!(|a: T, b: T| T::whole2(a, b, |a, b| a & b)),
+            Arithmetic::Or => with!(|a: T, b: T| T::whole2(a, b, |a, b| a | b)),
+            Arithmetic::Xor => with!(|a: T, b: T| T::whole2(a, b, |a, b| a ^ b)),
+            Arithmetic::ShiftLeft => {
+                with!(|a: T, b: T| T::whole2(a, b, |a, b| a.wrapping_shl(b as u32)))
+            }
+            Arithmetic::ShiftRight => {
+                with!(|a: T, b: T| T::whole2(a, b, |a, b| a.wrapping_shr(b as u32)))
+            }
+        }
+        Ok(())
+    }
+}
+
+fn gcd(a: i64, b: i64) -> i64 {
+    let (mut a, mut b) = (a.wrapping_abs(), b.wrapping_abs());
+    while b != 0 {
+        (a, b) = (b, a.wrapping_rem(b));
+    }
+    a
+}
+
+/// Functions of one kind of numbers for both.
+trait Bits: Number {
+    const FLOAT: bool;
+    fn float2(a: Self, b: Self, f: impl Fn(f64, f64) -> f64) -> Self {
+        let wide = |v: Self| v.to_f64().unwrap_or(f64::NAN);
+        <Self as num_traits::NumCast>::from(f(wide(a), wide(b))).unwrap_or_default()
+    }
+    fn whole2(a: Self, b: Self, f: impl Fn(i64, i64) -> i64) -> Self {
+        let wide = |v: Self| v.to_i64().unwrap_or(0);
+        <Self as num_traits::NumCast>::from(f(wide(a), wide(b))).unwrap_or_default()
+    }
+}
+
+impl Bits for f32 {
+    const FLOAT: bool = true;
+}
+impl Bits for f64 {
+    const FLOAT: bool = true;
+}
+impl Bits for i64 {
+    const FLOAT: bool = false;
+}
+
+/// `y = f(a, b)` for every element, with both broadcast.
+pub(super) fn zip<A: Copy, B: Copy, Y>(
+    (a_shape, b_shape, shape): (&[usize], &[usize], &[usize]),
+    a: &[A],
+    b: &[B],
+    y: &mut [Y],
+    f: impl Fn(A, B) -> Y,
+) {
+    let each = |a: &[A], b: &[B], y: &mut [Y]| {
+        for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
+            *y = f(*a, *b);
+        }
+    };
+    if a.len() == y.len() && b.len() == y.len() {
+        return each(a, b, y);
+    }
+    if let [b] = b
+        && a.len() == y.len()
+    {
+        return y.iter_mut().zip(a).for_each(|(y, a)| *y = f(*a, *b));
+    }
+    if let [a] = a
+        && b.len() == y.len()
+    {
+        return y.iter_mut().zip(b).for_each(|(y, b)| *y = f(*a, *b));
+    }
+    let steps = [broadcast_strides(a_shape, shape), broadcast_strides(b_shape, shape)];
+    let last = shape.last().copied().unwrap_or(1);
+    let repeats = [&steps[0], &steps[1]].map(|s| s.last() == Some(&0));
+    rows(shape, [&steps[0], &steps[1]], |row, [ia, ib]| {
+        let y = &mut y[row..row + last];
+        match repeats {
+            [false, false] => each(&a[ia..ia + last], &b[ib..ib + last], y),
+            [true, false] => y.iter_mut().zip(&b[ib..]).for_each(|(y, b)| *y = f(a[ia], *b)),
+            [false, true] => y.iter_mut().zip(&a[ia..]).for_each(|(y, a)| *y = f(*a, b[ib])),
+            [true, true] => y.iter_mut().for_each(|y| *y = f(a[ia], b[ib])),
+        }
+    });
+}
+
+#[test]
+fn broadcasts() {
+    let a = crate::Tensor::new([2, 1], vec![10.0_f32, 20.0]).unwrap();
+    let b = crate::Tensor::new([3], vec![1.0_f32, 2.0, 3.0]).unwrap();
+    let y = super::run(Binary(Arithmetic::Sub), &[a, b]).unwrap();
+    assert_eq!(y.shape(), [2, 3]);
+    assert_eq!(y.as_slice::<f32>().unwrap(), [9.0, 8.0, 7.0, 19.0, 18.0, 17.0]);
+}

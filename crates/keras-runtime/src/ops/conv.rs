@@ -1,0 +1,203 @@
+//! Convolutions over one to three axes.
+
+use std::sync::Arc;
+
+use keras_model::DType;
+
+use super::unary::{Function, apply};
+use super::window::{Cube, Window};
+use super::{Operator, Out, Spec, Types, single, size};
+use crate::element::Number;
+use crate::kernels::{Epilogue, Packed, Rows, gemm};
+use crate::tensor::{View, out};
+use crate::{Error, Result};
+
+/// `y = f(x ∗ kernel + bias)`: each window of `x` as a row times the kernel as a matrix.
+///
+/// # Shapes
+/// `x: [batch, spatial.., channels]`, `kernel: [window.., channels / groups, filters]`,
+/// `bias: [filters]` to `[batch, windows.., filters]`.
+///
+/// # Source
+/// `keras.ops.conv(inputs, kernel, strides, padding, dilation_rate)`, Keras 3.
+#[derive(Clone, Debug)]
+pub(crate) struct Conv {
+    pub(crate) window: Window,
+    pub(crate) groups: usize,
+    /// Done with each element before it is written.
+    pub(crate) function: Option<Function>,
+    /// The kernel of each group in the form that the inner loop reads.
+    pub(crate) packed: Option<Arc<Vec<Packed>>>,
+}
+
+impl Conv {
+    pub(crate) fn new(window: Window, groups: usize) -> Self {
+        Self { window, groups, function: None, packed: None }
+    }
+
+    /// Brings a constant kernel into the form that the inner loop reads.
+    pub(crate) fn pack(&mut self, kernel: View<'_>) {
+        if let Ok(data) = kernel.of::<f32>(Self::NAME) {
+            self.packed = Some(Arc::new(self.panels(data, kernel.shape)));
+        }
+    }
+
+    fn panels(&self, kernel: &[f32], shape: &[usize]) -> Vec<Packed> {
+        let filters = shape.last().copied().unwrap_or(0);
+        let rows = size(&shape[..shape.len() - 1]);
+        let each = filters / self.groups;
+        let group = |g: usize| {
+            let start = (g * each).min(kernel.len());
+            Packed::new(&kernel[start..], [rows, each], filters, 1)
+        };
+        (0..self.groups).map(group).collect()
+    }
+}
+
+/// The windows of one group of channels.
+struct Windows<'a> {
+    cube: &'a Cube,
+    channels: usize,
+    /// First channel and number of channels of the group.
+    first: usize,
+    length: usize,
+}
+
+impl Rows for Windows<'_> {
+    fn segments(&self) -> usize {
+        self.cube.taps()
+    }
+
+    fn length(&self) -> usize {
+        self.length
+    }
+
+    fn find(&self, row: usize, at: &mut [Option<usize>]) {
+        let places = self.cube.places();
+        let (sample, place) = (row / places, row % places);
+        let start = sample * size(&self.cube.input);
+        self.cube.each(place, |tap, position| {
+            at[tap] = Some((start + position) * self.channels + self.first);
+        });
+    }
+}
+
+impl Operator for Conv {
+    const NAME: &'static str = "conv";
+    const TYPES: Types = Types::Numbers;
+
+    fn output(&self, x: &[Spec]) -> Result<Vec<Spec>> {
+        let (x, kernel, bias) = match x {
+            [x, kernel] => (x, kernel, None),
+            [x, kernel, bias] => (x, kernel, Some(bias)),
+            _ => return Err(Error::op(Self::NAME, "takes an input, a kernel and maybe a bias")),
+        };
+        let wrong = || {
+            let reason = format!("kernel {:?} does not fit input {:?}", kernel.shape, x.shape);
+            Error::op(Self::NAME, reason)
+        };
+        let (&[batch, ref spatial @ .., channels], &[ref taps @ .., depth, filters]) =
+            (x.shape.as_slice(), kernel.shape.as_slice())
+        else {
+            return Err(wrong());
+        };
+        let fits = taps == self.window.size
+            && self.groups > 0
+            && depth * self.groups == channels
+            && filters % self.groups == 0
+            && x.dtype == kernel.dtype
+            && bias.is_none_or(|b| b.shape == [filters] && b.dtype == x.dtype);
+        if !fits {
+            return Err(wrong());
+        }
+        let mut shape = vec![batch];
+        shape.extend(self.window.output(Self::NAME, spatial)?);
+        shape.push(filters);
+        Ok(vec![Spec::new(shape, x.dtype)])
+    }
+
+    fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
+        let y = single(Self::NAME, y)?;
+        let [image, kernel] = [x[0], x[1]];
+        let inner = |s: &[usize]| s[1..s.len() - 1].to_vec();
+        let cube = self.window.cube(&inner(image.shape), &inner(y.shape));
+        if image.data.dtype() != DType::Float32 {
+            return numbers!(image.data.dtype(), Self::NAME, T => {
+                self.run::<T>(image, kernel, x.get(2), &cube, y)
+            });
+        }
+        let bias = x.get(2).map(|b| b.of::<f32>(Self::NAME)).transpose()?;
+        let channels = image.shape.last().copied().unwrap_or(0);
+        let filters = kernel.shape.last().copied().unwrap_or(0);
+        let image = image.of::<f32>(Self::NAME)?;
+        let own;
+        let packed = match &self.packed {
+            Some(packed) => packed,
+            None => {
+                own = Arc::new(self.panels(kernel.of(Self::NAME)?, kernel.shape));
+                &own
+            }
+        };
+        let y = out::<f32>(&mut y.data, Self::NAME)?;
+        let run = |row: &mut [f32]| {
+            if let Some(function) = &self.function {
+                apply(function, row);
+            }
+        };
+        let (length, each) = (channels / self.groups, filters / self.groups);
+        for (g, packed) in packed.iter().enumerate() {
+            let windows = Windows { cube: &cube, channels, first: g * length, length };
+            let epilogue = Epilogue {
+                bias: bias.map(|b| &b[g * each..(g + 1) * each]),
+                function: self.function.is_some().then_some(&run),
+            };
+            gemm(image, &windows, packed, epilogue, y, [filters, g * each]);
+        }
+        Ok(())
+    }
+}
+
+impl Conv {
+    fn run<T: Number>(
+        &self,
+        x: View<'_>,
+        kernel: View<'_>,
+        bias: Option<&View<'_>>,
+        cube: &Cube,
+        y: &mut Out<'_>,
+    ) -> Result<()> {
+        let channels = x.shape.last().copied().unwrap_or(0);
+        let filters = y.shape.last().copied().unwrap_or(0).max(1);
+        let (length, each) = (channels / self.groups, filters / self.groups);
+        let (x, kernel) = (x.of::<T>(Self::NAME)?, kernel.of::<T>(Self::NAME)?);
+        let bias = bias.map(|b| b.of::<T>(Self::NAME)).transpose()?;
+        let y = out::<T>(&mut y.data, Self::NAME)?;
+        for (row, y) in y.chunks_exact_mut(filters).enumerate() {
+            match bias {
+                Some(bias) => y.copy_from_slice(bias),
+                None => y.fill(T::zero()),
+            }
+            let start = row / cube.places() * size(&cube.input);
+            cube.each(row % cube.places(), |tap, position| {
+                for (f, y) in y.iter_mut().enumerate() {
+                    for c in 0..length {
+                        let a = x[(start + position) * channels + f / each * length + c];
+                        *y = y.plus(a.times(kernel[(tap * length + c) * filters + f]));
+                    }
+                }
+            });
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn borders_and_groups() {
+    // Two groups of one channel, a window of 3 with one place of border: plain sums of neighbours.
+    let window =
+        Window { size: vec![3], strides: vec![1], dilation: vec![1], borders: vec![(1, 1)] };
+    let x = crate::Tensor::new([1, 3, 2], vec![1.0_f32, 10.0, 2.0, 20.0, 3.0, 30.0]).unwrap();
+    let kernel = crate::Tensor::new([3, 1, 2], vec![1.0_f32; 6]).unwrap();
+    let y = super::run(Conv::new(window, 2), &[x, kernel]).unwrap();
+    assert_eq!(y.as_slice::<f32>().unwrap(), [3.0, 30.0, 6.0, 60.0, 5.0, 50.0]);
+}

@@ -1,0 +1,239 @@
+//! Products of matrices.
+
+use std::sync::Arc;
+
+use super::unary::{Function, apply};
+use super::{Operator, Out, Spec, Types, broadcast, broadcast_strides, rows, single, size};
+use crate::element::Number;
+use crate::kernels::{Epilogue, Packed, Rows, gemm, gemv, with_scratch};
+use crate::tensor::{View, out};
+use crate::{Error, Result};
+
+/// `y = f(a · b + bias)`, matrix by matrix.
+///
+/// # Shapes
+/// `a: [.., m, k]` and `b: [.., k, n]` (`[.., n, k]` with `transposed`) to `[.., m, n]`, with the
+/// axes before broadcast; `bias: [n]`.
+///
+/// # Source
+/// `keras.ops.matmul(x1, x2)`, Keras 3.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct MatMul {
+    /// Whether the last two axes of `b` are exchanged.
+    pub(crate) transposed: bool,
+    /// Done with each element before it is written.
+    pub(crate) function: Option<Function>,
+    /// `b` in the kernel's own form, where it is a constant.
+    pub(crate) packed: Option<Arc<Packed>>,
+}
+
+/// The rows of a matrix one after the other.
+pub(super) struct Matrix {
+    pub(super) columns: usize,
+}
+
+impl Rows for Matrix {
+    fn segments(&self) -> usize {
+        1
+    }
+
+    fn length(&self) -> usize {
+        self.columns
+    }
+
+    fn find(&self, row: usize, at: &mut [Option<usize>]) {
+        at[0] = Some(row * self.columns);
+    }
+}
+
+/// Bytes of a matrix from which on it is read where it is rather than copied into panels.
+const TOO_LARGE_TO_PACK: usize = 16 << 20;
+
+impl MatMul {
+    fn sizes(&self, a: &[usize], b: &[usize]) -> Option<[usize; 3]> {
+        let (&[.., m, k], &[.., p, q]) = (a, b) else { return None };
+        let [l, n] = if self.transposed { [q, p] } else { [p, q] };
+        (k == l).then_some([m, k, n])
+    }
+
+    /// Brings a constant `b` into the kernel's form.
+    pub(crate) fn pack(&mut self, rows: usize, b: View<'_>) {
+        let (&[p, q], Ok(data)) = (b.shape, b.of::<f32>(Self::NAME)) else { return };
+        if rows == 1 && !self.transposed && data.len() * 4 >= TOO_LARGE_TO_PACK {
+            return;
+        }
+        let packed = if self.transposed {
+            Packed::new(data, [q, p], 1, q)
+        } else {
+            Packed::new(data, [p, q], q, 1)
+        };
+        self.packed = Some(Arc::new(packed));
+    }
+}
+
+impl Operator for MatMul {
+    const NAME: &'static str = "matmul";
+    const TYPES: Types = Types::Numbers;
+
+    fn output(&self, x: &[Spec]) -> Result<Vec<Spec>> {
+        let (a, b, bias) = match x {
+            [a, b] => (a, b, None),
+            [a, b, bias] => (a, b, Some(bias)),
+            _ => return Err(Error::op(Self::NAME, "takes two matrices and maybe a bias")),
+        };
+        let wrong = || {
+            let reason = format!("shapes {:?} and {:?} do not multiply", a.shape, b.shape);
+            Error::op(Self::NAME, reason)
+        };
+        let [m, _, n] = self.sizes(&a.shape, &b.shape).ok_or_else(wrong)?;
+        if a.dtype != b.dtype || bias.is_some_and(|s| s.dtype != a.dtype || s.shape != [n]) {
+            return Err(wrong());
+        }
+        let outer = |s: &[usize]| s[..s.len() - 2].to_vec();
+        let mut shape = broadcast(Self::NAME, &outer(&a.shape), &outer(&b.shape))?;
+        shape.extend([m, n]);
+        Ok(vec![Spec::new(shape, a.dtype)])
+    }
+
+    fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
+        let y = single(Self::NAME, y)?;
+        let [a, b] = [x[0], x[1]];
+        if let (keras_model::DType::Float32, Some(packed)) = (a.data.dtype(), &self.packed) {
+            let bias = x.get(2).map(|b| b.of::<f32>(Self::NAME)).transpose()?;
+            let data = a.of::<f32>(Self::NAME)?;
+            let y = out::<f32>(&mut y.data, Self::NAME)?;
+            let places = Matrix { columns: a.shape.last().copied().unwrap_or(0) };
+            self.run_packed(data, &places, packed, bias, y);
+            return Ok(());
+        }
+        numbers!(a.data.dtype(), Self::NAME, T => self.run::<T>(a, b, x.get(2), y))
+    }
+}
+
+impl MatMul {
+    fn run_packed(
+        &self,
+        a: &[f32],
+        places: &Matrix,
+        b: &Packed,
+        bias: Option<&[f32]>,
+        y: &mut [f32],
+    ) {
+        let function = self.function.as_ref();
+        let apply = |row: &mut [f32]| {
+            if let Some(function) = function {
+                apply(function, row);
+            }
+        };
+        let epilogue = Epilogue { bias, function: function.is_some().then_some(&apply) };
+        gemm(a, places, b, epilogue, y, [b.columns(), 0]);
+    }
+
+    fn run<T: Product>(
+        &self,
+        a: View<'_>,
+        b: View<'_>,
+        bias: Option<&View<'_>>,
+        y: &mut Out<'_>,
+    ) -> Result<()> {
+        let wrong = || Error::op(Self::NAME, "shapes do not multiply");
+        let [m, k, n] = self.sizes(a.shape, b.shape).ok_or_else(wrong)?;
+        let outer = |s: &[usize]| s[..s.len() - 2].to_vec();
+        let (oa, ob) = (outer(a.shape), outer(b.shape));
+        let mut to = outer(y.shape);
+        let bias = bias.map(|b| b.of::<T>(Self::NAME)).transpose()?;
+        let (a, b) = (a.of::<T>(Self::NAME)?, b.of::<T>(Self::NAME)?);
+        let y = out::<T>(&mut y.data, Self::NAME)?;
+        if y.is_empty() {
+            return Ok(());
+        }
+        // Without axes before them all rows of `a` are one matrix.
+        let m = if ob.iter().all(|n| *n == 1) && size(&oa) == size(&to) {
+            let all = size(&oa) * m;
+            to = Vec::new();
+            all
+        } else {
+            m
+        };
+        let (sa, sb) = if to.is_empty() {
+            (vec![], vec![])
+        } else {
+            (broadcast_strides(&oa, &to), broadcast_strides(&ob, &to))
+        };
+        let last = to.last().copied().unwrap_or(1);
+        let step = |s: &[usize]| s.last().copied().unwrap_or(0);
+        rows(&to, [&sa, &sb], |row, [ia, ib]| {
+            for i in 0..last {
+                let a = &a[(ia + i * step(&sa)) * m * k..][..m * k];
+                let b = &b[(ib + i * step(&sb)) * k * n..][..k * n];
+                let y = &mut y[(row + i) * m * n..][..m * n];
+                T::product(a, b, [m, k, n], self.transposed, y);
+            }
+        });
+        if let Some(bias) = bias {
+            for row in y.chunks_exact_mut(n) {
+                row.iter_mut().zip(bias).for_each(|(y, b)| *y = y.plus(*b));
+            }
+        }
+        if let Some(function) = &self.function {
+            T::apply(function, y);
+        }
+        Ok(())
+    }
+}
+
+/// Types of which matrices are multiplied.
+trait Product: Number {
+    fn product(a: &[Self], b: &[Self], sizes: [usize; 3], transposed: bool, y: &mut [Self]) {
+        let [m, k, n] = sizes;
+        let [row, column] = if transposed { [1, k] } else { [n, 1] };
+        for i in 0..m {
+            for j in 0..n {
+                let products = (0..k).map(|l| a[i * k + l].times(b[l * row + j * column]));
+                y[i * n + j] = products.fold(Self::zero(), Self::plus);
+            }
+        }
+    }
+
+    fn apply(_function: &Function, _y: &mut [Self]) {}
+}
+
+impl Product for f64 {
+    fn apply(function: &Function, y: &mut [Self]) {
+        apply(function, y);
+    }
+}
+
+impl Product for i64 {}
+
+impl Product for f32 {
+    fn product(a: &[f32], b: &[f32], [m, k, n]: [usize; 3], transposed: bool, y: &mut [f32]) {
+        if m == 1 && !transposed {
+            gemv(a, b, y);
+            return;
+        }
+        with_scratch(|buffer| {
+            let [row, column] = if transposed { [1, k] } else { [n, 1] };
+            let packed = Packed::reuse(std::mem::take(buffer), b, [k, n], row, column);
+            gemm(a, &Matrix { columns: k }, &packed, Epilogue::NONE, y, [n, 0]);
+            *buffer = packed.into_data();
+        });
+    }
+
+    fn apply(function: &Function, y: &mut [Self]) {
+        apply(function, y);
+    }
+}
+
+#[test]
+fn multiplies_batches() {
+    let tensor = |shape: &[usize]| {
+        let n = shape.iter().product::<usize>();
+        crate::Tensor::new(shape.to_vec(), (0..n).map(|i| i as f32).collect::<Vec<_>>()).unwrap()
+    };
+    let op = MatMul { transposed: true, ..MatMul::default() };
+    let y = super::run(op, &[tensor(&[2, 1, 2, 3]), tensor(&[2, 2, 3])]).unwrap();
+    assert_eq!(y.shape(), [2, 2, 2, 2]);
+    // Row 1 of the first matrix of `a` with row 0 of the second of `b`.
+    assert_eq!(y.as_slice::<f32>().unwrap()[6], 3.0 * 6.0 + 4.0 * 7.0 + 5.0 * 8.0);
+}

@@ -1,0 +1,327 @@
+//! The operations that layers are lowered to: one file for each, with its shape rule, its
+//! computation and its tests.
+//!
+//! To add one: its file, `mod`, and a row in the table below.
+
+#![allow(
+    clippy::indexing_slicing,
+    reason = "an operation's shapes are checked by its shape rule, once for each plan"
+)]
+
+use keras_model::DType;
+
+use crate::tensor::{SliceMut, View};
+use crate::{Error, Result};
+
+/// Shape and element type of a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Spec {
+    pub(crate) shape: Vec<usize>,
+    pub(crate) dtype: DType,
+}
+
+impl Spec {
+    pub(crate) fn new(shape: impl Into<Vec<usize>>, dtype: DType) -> Self {
+        Self { shape: shape.into(), dtype }
+    }
+}
+
+/// Where an operation writes a result: elements of the type and number that its shape rule said.
+/// What is in them before is anything.
+pub(crate) struct Out<'a> {
+    pub(crate) shape: &'a [usize],
+    pub(crate) data: SliceMut<'a>,
+}
+
+/// What types an operation takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Types {
+    /// Any: it moves elements and does not look at them.
+    Any,
+    /// `float32`, `float64`, `int64`; others are cast to these and back.
+    Numbers,
+    /// `float32`, `float64`; others are cast to these and back, integers to `float32`.
+    Floats,
+}
+
+/// What an operation is: inputs to outputs, no state.
+pub(crate) trait Operator {
+    /// Its name in errors.
+    const NAME: &'static str;
+    /// The types it takes.
+    const TYPES: Types;
+
+    /// The shape rule.
+    fn output(&self, x: &[Spec]) -> Result<Vec<Spec>>;
+
+    /// Computes the outputs.
+    fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()>;
+}
+
+macro_rules! ops {
+    ($($variant:ident($config:ty)),* $(,)?) => {
+        /// Any operation.
+        #[derive(Clone, Debug)]
+        pub(crate) enum Op { $($variant($config)),* }
+
+        impl Op {
+            pub(crate) fn name(&self) -> &'static str {
+                match self { $(Self::$variant(_) => <$config>::NAME),* }
+            }
+
+            pub(crate) fn types(&self) -> Types {
+                match self { $(Self::$variant(_) => <$config>::TYPES),* }
+            }
+
+            pub(crate) fn output(&self, x: &[Spec]) -> Result<Vec<Spec>> {
+                match self { $(Self::$variant(op) => op.output(x)),* }
+            }
+
+            pub(crate) fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
+                match self { $(Self::$variant(op) => op.forward(x, y)),* }
+            }
+        }
+
+        $(impl From<$config> for Op {
+            fn from(op: $config) -> Self {
+                Self::$variant(op)
+            }
+        })*
+    };
+}
+
+/// Runs an expression with `$t` being the type in which operations compute on `$dtype`.
+macro_rules! numbers {
+    ($dtype:expr, $name:expr, $t:ident => $body:expr) => {
+        match $dtype {
+            keras_model::DType::Float32 => {
+                type $t = f32;
+                $body
+            }
+            keras_model::DType::Float64 => {
+                type $t = f64;
+                $body
+            }
+            keras_model::DType::Int64 => {
+                type $t = i64;
+                $body
+            }
+            other => Err($crate::Error::op($name, format!("cannot compute in {other}"))),
+        }
+    };
+}
+
+/// The same without integers.
+macro_rules! floats {
+    ($dtype:expr, $name:expr, $t:ident => $body:expr) => {
+        match $dtype {
+            keras_model::DType::Float32 => {
+                type $t = f32;
+                $body
+            }
+            keras_model::DType::Float64 => {
+                type $t = f64;
+                $body
+            }
+            other => Err($crate::Error::op($name, format!("cannot compute in {other}"))),
+        }
+    };
+}
+
+mod adaptive_pool;
+mod arg_reduce;
+mod binary;
+mod broadcast_to;
+mod cast;
+mod compare;
+mod concat;
+mod conv;
+mod conv_transpose;
+mod cumulative;
+mod depthwise;
+mod flip;
+mod gather;
+mod gather_along;
+mod logic;
+mod matmul;
+mod pad;
+mod pool;
+mod recurrent;
+mod reduce;
+mod reshape;
+mod select;
+mod slice;
+mod softmax;
+mod sort;
+mod transpose;
+mod unary;
+mod window;
+
+pub(crate) use adaptive_pool::AdaptivePool;
+pub(crate) use arg_reduce::ArgReduce;
+pub(crate) use binary::{Arithmetic, Binary};
+pub(crate) use broadcast_to::BroadcastTo;
+pub(crate) use cast::Cast;
+pub(crate) use compare::{Compare, Relation};
+pub(crate) use concat::Concat;
+pub(crate) use conv::Conv;
+pub(crate) use conv_transpose::ConvTranspose;
+pub(crate) use cumulative::Cumulative;
+pub(crate) use depthwise::Depthwise;
+pub(crate) use flip::Flip;
+pub(crate) use gather::Gather;
+pub(crate) use gather_along::GatherAlong;
+pub(crate) use logic::{Connective, Logic};
+pub(crate) use matmul::MatMul;
+pub(crate) use pad::{Pad, PadMode};
+pub(crate) use pool::{Pool, PoolKind};
+pub(crate) use recurrent::{CellKind, Recurrent};
+pub(crate) use reduce::{Reduce, Reduction};
+pub(crate) use reshape::Reshape;
+pub(crate) use select::Select;
+pub(crate) use slice::StridedSlice;
+pub(crate) use softmax::Softmax;
+pub(crate) use sort::ArgSort;
+pub(crate) use transpose::Transpose;
+pub(crate) use unary::{Function, Unary};
+pub(crate) use window::Window;
+
+ops! {
+    AdaptivePool(AdaptivePool),
+    ArgReduce(ArgReduce),
+    ArgSort(ArgSort),
+    Binary(Binary),
+    BroadcastTo(BroadcastTo),
+    Cast(Cast),
+    Compare(Compare),
+    Concat(Concat),
+    Conv(Conv),
+    ConvTranspose(ConvTranspose),
+    Cumulative(Cumulative),
+    Depthwise(Depthwise),
+    Flip(Flip),
+    Gather(Gather),
+    GatherAlong(GatherAlong),
+    Logic(Logic),
+    MatMul(MatMul),
+    Pad(Pad),
+    Pool(Pool),
+    Recurrent(Recurrent),
+    Reduce(Reduce),
+    Reshape(Reshape),
+    Select(Select),
+    Softmax(Softmax),
+    StridedSlice(StridedSlice),
+    Transpose(Transpose),
+    Unary(Unary),
+}
+
+/// Casts the elements of `x` to the type of `y`, which has as many.
+pub(crate) fn cast(x: View<'_>, mut y: SliceMut<'_>) -> Result<()> {
+    if (x.data.dtype() == DType::String) != (y.dtype() == DType::String) {
+        return Err(Error::op("cast", format!("{} is not {}", x.data.dtype(), y.dtype())));
+    }
+    cast::cast(x.data, &mut y);
+    Ok(())
+}
+
+/// Number of elements of a shape.
+pub(crate) fn size(shape: &[usize]) -> usize {
+    shape.iter().product()
+}
+
+/// Distances between neighbours along each axis of a row-major tensor.
+pub(crate) fn strides(shape: &[usize]) -> Vec<usize> {
+    let mut out = vec![1; shape.len()];
+    for i in (1..shape.len()).rev() {
+        out[i - 1] = out[i] * shape[i];
+    }
+    out
+}
+
+/// The axes before, at and behind `axis` as three lengths.
+pub(crate) fn split_at_axis(shape: &[usize], axis: usize) -> [usize; 3] {
+    [size(&shape[..axis]), shape[axis], size(&shape[axis + 1..])]
+}
+
+/// The shape that two broadcast to, axes aligned at the end.
+pub(crate) fn broadcast(name: &'static str, a: &[usize], b: &[usize]) -> Result<Vec<usize>> {
+    let rank = a.len().max(b.len());
+    let at = |s: &[usize], i: usize| (i + s.len()).checked_sub(rank).map_or(1, |i| s[i]);
+    (0..rank)
+        .map(|i| match (at(a, i), at(b, i)) {
+            (1, n) | (n, 1) => Ok(n),
+            (n, m) if n == m => Ok(n),
+            _ => Err(Error::op(name, format!("shapes {a:?} and {b:?} do not broadcast"))),
+        })
+        .collect()
+}
+
+/// Strides of `shape` when it is read in the order of `to`: 0 where it is repeated.
+pub(crate) fn broadcast_strides(shape: &[usize], to: &[usize]) -> Vec<usize> {
+    let own = strides(shape);
+    let skip = to.len() - shape.len();
+    (0..to.len())
+        .map(|i| if i < skip || shape[i - skip] == 1 { 0 } else { own[i - skip] })
+        .collect()
+}
+
+/// Calls `f` with the start of each row of a tensor of shape `shape` in several tensors that are
+/// read with other strides: one offset for each, rows along the last axis.
+pub(crate) fn rows<const N: usize>(
+    shape: &[usize],
+    steps: [&[usize]; N],
+    mut f: impl FnMut(usize, [usize; N]),
+) {
+    let Some((&last, outer)) = shape.split_last() else {
+        f(0, [0; N]);
+        return;
+    };
+    if size(shape) == 0 {
+        return;
+    }
+    let mut index = vec![0; outer.len()];
+    let mut at = [0; N];
+    let mut start = 0;
+    loop {
+        f(start, at);
+        start += last;
+        let mut axis = outer.len();
+        loop {
+            let Some(next) = axis.checked_sub(1) else { return };
+            axis = next;
+            index[axis] += 1;
+            for n in 0..N {
+                at[n] += steps[n][axis];
+            }
+            if index[axis] < outer[axis] {
+                break;
+            }
+            for n in 0..N {
+                at[n] -= steps[n][axis] * outer[axis];
+            }
+            index[axis] = 0;
+        }
+    }
+}
+
+/// The one input, or two, or three of an operation.
+pub(crate) fn inputs<'a, T, const N: usize>(name: &'static str, x: &'a [T]) -> Result<&'a [T; N]> {
+    x.try_into().map_err(|_| Error::op(name, format!("takes {N} inputs, found {}", x.len())))
+}
+
+/// The one output of an operation.
+pub(crate) fn single<'a, 'b>(name: &'static str, y: &'a mut [Out<'b>]) -> Result<&'a mut Out<'b>> {
+    y.first_mut().ok_or_else(|| Error::op(name, "has no output"))
+}
+
+#[cfg(test)]
+pub(crate) fn run(op: impl Into<Op>, x: &[crate::Tensor]) -> Result<crate::Tensor> {
+    let op = op.into();
+    let specs: Vec<Spec> = x.iter().map(|t| Spec::new(t.shape(), t.dtype())).collect();
+    let spec = op.output(&specs)?.remove(0);
+    let mut data = crate::Data::zeros(spec.dtype, size(&spec.shape)).unwrap();
+    let views: Vec<View<'_>> = x.iter().map(crate::Tensor::view).collect();
+    op.forward(&views, &mut [Out { shape: &spec.shape, data: data.part_mut(usize::MAX) }])?;
+    crate::Tensor::from_data(spec.shape, data)
+}

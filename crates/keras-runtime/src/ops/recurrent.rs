@@ -1,0 +1,278 @@
+//! Recurrent cells over the time axis.
+
+use std::sync::Arc;
+
+use keras_model::DType;
+
+use super::matmul::Matrix;
+use super::unary::{Function, apply};
+use super::{Operator, Out, Spec, Types};
+use crate::element::Real;
+use crate::kernels::{Epilogue, Packed, gemm};
+use crate::tensor::{View, out};
+use crate::{Error, Result};
+
+/// What happens at each step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CellKind {
+    /// `h = f(x + h · U)`
+    Simple,
+    /// Gates in the order i, f, c, o; a second state.
+    Lstm,
+    /// Gates in the order z, r, h; `reset_after`: whether `r` acts on `h · U` instead of on `h`.
+    Gru { reset_after: bool },
+}
+
+impl CellKind {
+    pub(crate) const fn gates(self) -> usize {
+        match self {
+            Self::Simple => 1,
+            Self::Lstm => 4,
+            Self::Gru { .. } => 3,
+        }
+    }
+
+    const fn states(self) -> usize {
+        if matches!(self, Self::Lstm) { 2 } else { 1 }
+    }
+}
+
+/// A recurrent layer without the product of its input, which is made for all steps at once.
+///
+/// # Shapes
+/// `x: [batch, time, gates · units]` (the input's product with bias), `U: [units, gates · units]`,
+/// the states `[batch, units]`, with `bias` the state's bias `[gates · units]`, with `masked` a mask
+/// `[batch, time]` of `bool`; to the outputs of all steps `[batch, time, units]` and the last states.
+///
+/// # Source
+/// `LSTMCell.call`, `GRUCell.call`, `SimpleRNNCell.call` and `backend.rnn`, Keras 3.
+#[derive(Clone, Debug)]
+pub(crate) struct Recurrent {
+    pub(crate) kind: CellKind,
+    pub(crate) activation: Function,
+    pub(crate) recurrent_activation: Function,
+    /// Whether the last step comes first; outputs come in the order of the steps.
+    pub(crate) backwards: bool,
+    /// Whether masked steps give zeros rather than the output before.
+    pub(crate) zero_masked: bool,
+    pub(crate) bias: bool,
+    pub(crate) masked: bool,
+    /// `U` in the form that the inner loop reads, where it is a constant.
+    pub(crate) packed: Option<Arc<Packed>>,
+}
+
+impl Recurrent {
+    /// Brings a constant `U` into the kernel's form.
+    pub(crate) fn pack(&mut self, kernel: View<'_>) {
+        if let (Ok(data), &[units, n]) = (kernel.of::<f32>(Self::NAME), kernel.shape) {
+            // Without `reset_after` the last gate is multiplied by itself.
+            if self.kind != (CellKind::Gru { reset_after: false }) {
+                self.packed = Some(Arc::new(Packed::new(data, [units, n], n, 1)));
+            }
+        }
+    }
+}
+
+impl Operator for Recurrent {
+    const NAME: &'static str = "recurrent";
+    const TYPES: Types = Types::Floats;
+
+    fn output(&self, x: &[Spec]) -> Result<Vec<Spec>> {
+        let wrong = || {
+            let shapes: Vec<&[usize]> = x.iter().map(|s| &s.shape[..]).collect();
+            Error::op(Self::NAME, format!("shapes {shapes:?} do not fit each other"))
+        };
+        let states = self.kind.states();
+        let count = 2 + states + usize::from(self.bias) + usize::from(self.masked);
+        let (Some(sequence), Some(kernel)) = (x.first(), x.get(1)) else { return Err(wrong()) };
+        let (&[batch, time, width], &[units, columns]) =
+            (sequence.shape.as_slice(), kernel.shape.as_slice())
+        else {
+            return Err(wrong());
+        };
+        let mut rest = x[2..].iter();
+        let mut next = |shape: &[usize], dtype| {
+            rest.next().is_some_and(|s| s.shape == shape && s.dtype == dtype)
+        };
+        let dtype = sequence.dtype;
+        let fits = x.len() == count
+            && width == units * self.kind.gates()
+            && columns == width
+            && kernel.dtype == dtype
+            && (0..states).all(|_| next(&[batch, units], dtype))
+            && (!self.bias || next(&[width], dtype))
+            && (!self.masked || next(&[batch, time], DType::Bool));
+        if !fits {
+            return Err(wrong());
+        }
+        let mut out = vec![Spec::new([batch, time, units], dtype)];
+        out.extend((0..states).map(|_| Spec::new([batch, units], dtype)));
+        Ok(out)
+    }
+
+    fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
+        floats!(x[0].data.dtype(), Self::NAME, T => self.run::<T>(x, y))
+    }
+}
+
+/// `y = x · B` for small matrices of `f64`, through the kernel for `f32`.
+trait Step: Real {
+    fn product(x: &[Self], b: &[Self], packed: Option<&Packed>, y: &mut [Self], sizes: [usize; 3]);
+}
+
+impl Step for f64 {
+    fn product(x: &[f64], b: &[f64], _: Option<&Packed>, y: &mut [f64], [k, n, row]: [usize; 3]) {
+        for (x, y) in x.chunks_exact(k.max(1)).zip(y.chunks_exact_mut(n.max(1))) {
+            y.fill(0.0);
+            for (i, x) in x.iter().enumerate() {
+                y.iter_mut().zip(&b[i * row..]).for_each(|(y, b)| *y += x * b);
+            }
+        }
+    }
+}
+
+impl Step for f32 {
+    fn product(
+        x: &[f32],
+        b: &[f32],
+        packed: Option<&Packed>,
+        y: &mut [f32],
+        [k, n, row]: [usize; 3],
+    ) {
+        match packed {
+            Some(packed) => gemm(x, &Matrix { columns: k }, packed, Epilogue::NONE, y, [n, 0]),
+            None => {
+                for (x, y) in x.chunks_exact(k.max(1)).zip(y.chunks_exact_mut(n.max(1))) {
+                    y.fill(0.0);
+                    for (i, x) in x.iter().enumerate() {
+                        y.iter_mut().zip(&b[i * row..]).for_each(|(y, b)| *y += x * b);
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Recurrent {
+    fn run<T: Step>(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
+        let &[batch, time, width] = x[0].shape else {
+            return Err(Error::op(Self::NAME, "takes [batch, time, features]"));
+        };
+        let units = width / self.kind.gates();
+        let states = self.kind.states();
+        let kernel = x[1].of::<T>(Self::NAME)?;
+        let mut h = x[2].of::<T>(Self::NAME)?.to_vec();
+        let mut c = match self.kind {
+            CellKind::Lstm => x[3].of::<T>(Self::NAME)?.to_vec(),
+            _ => Vec::new(),
+        };
+        let bias = if self.bias { Some(x[2 + states].of::<T>(Self::NAME)?) } else { None };
+        let mask = match x.last() {
+            Some(mask) if self.masked => Some(mask.of::<bool>(Self::NAME)?),
+            _ => None,
+        };
+        let sequence = x[0].of::<T>(Self::NAME)?;
+        let [first, rest @ ..] = y else { return Err(Error::op(Self::NAME, "has no output")) };
+        let output = out::<T>(&mut first.data, Self::NAME)?;
+        let packed = self.packed.as_deref();
+        let mut z = vec![T::zero(); batch * width];
+        let mut reset = vec![T::zero(); batch * units];
+        let mut candidate = vec![T::zero(); batch * units];
+        let late = self.kind == CellKind::Gru { reset_after: false };
+        for step in 0..time {
+            let t = if self.backwards { time - 1 - step } else { step };
+            let x = |row: usize| &sequence[(row * time + t) * width..][..width];
+            if late {
+                // Only `z` and `r`; the candidate's product is with `r · h`.
+                let mut zr = vec![T::zero(); batch * 2 * units];
+                T::product(&h, kernel, None, &mut zr, [units, 2 * units, width]);
+                for row in 0..batch {
+                    z[row * width..][..2 * units]
+                        .copy_from_slice(&zr[row * 2 * units..][..2 * units]);
+                    z[row * width + 2 * units..][..units].fill(T::zero());
+                }
+            } else {
+                T::product(&h, kernel, packed, &mut z, [units, width, width]);
+            }
+            for row in 0..batch {
+                let z = &mut z[row * width..][..width];
+                if let Some(bias) = bias {
+                    z.iter_mut().zip(bias).for_each(|(z, b)| *z += *b);
+                }
+                let gates = if let CellKind::Gru { .. } = self.kind { 2 * units } else { width };
+                z[..gates].iter_mut().zip(x(row)).for_each(|(z, x)| *z += *x);
+            }
+            if late {
+                for row in 0..batch {
+                    let z = &mut z[row * width..][..width];
+                    apply(&self.recurrent_activation, &mut z[..2 * units]);
+                    for i in 0..units {
+                        reset[row * units + i] = z[units + i] * h[row * units + i];
+                    }
+                }
+                T::product(
+                    &reset,
+                    &kernel[(2 * units).min(kernel.len())..],
+                    None,
+                    &mut candidate,
+                    [units, units, width],
+                );
+            }
+            for row in 0..batch {
+                let z = &mut z[row * width..][..width];
+                let h = &mut h[row * units..][..units];
+                let to = (row * time + step) * units;
+                if mask.is_some_and(|m| !m[row * time + t]) {
+                    // States stay, and the output is the one before: zeros at the start.
+                    if self.zero_masked || step == 0 {
+                        output[to..to + units].fill(T::zero());
+                    } else {
+                        output.copy_within(to - units..to, to);
+                    }
+                    continue;
+                }
+                match self.kind {
+                    CellKind::Simple => {
+                        apply(&self.activation, z);
+                        h.copy_from_slice(z);
+                    }
+                    CellKind::Lstm => {
+                        let c = &mut c[row * units..][..units];
+                        apply(&self.recurrent_activation, &mut z[..2 * units]);
+                        apply(&self.activation, &mut z[2 * units..3 * units]);
+                        apply(&self.recurrent_activation, &mut z[3 * units..]);
+                        for i in 0..units {
+                            c[i] = z[units + i] * c[i] + z[i] * z[2 * units + i];
+                        }
+                        h.copy_from_slice(c);
+                        apply(&self.activation, h);
+                        h.iter_mut().zip(&z[3 * units..]).for_each(|(h, o)| *h *= *o);
+                    }
+                    CellKind::Gru { reset_after } => {
+                        let x = &x(row)[2 * units..];
+                        if reset_after {
+                            apply(&self.recurrent_activation, &mut z[..2 * units]);
+                            for i in 0..units {
+                                z[2 * units + i] = x[i] + z[units + i] * z[2 * units + i];
+                            }
+                        } else {
+                            let candidate = &candidate[row * units..];
+                            for i in 0..units {
+                                z[2 * units + i] += x[i] + candidate[i];
+                            }
+                        }
+                        apply(&self.activation, &mut z[2 * units..]);
+                        for i in 0..units {
+                            h[i] = z[i] * h[i] + (T::one() - z[i]) * z[2 * units + i];
+                        }
+                    }
+                }
+                output[to..to + units].copy_from_slice(h);
+            }
+        }
+        for (y, state) in rest.iter_mut().zip([&h, &c]) {
+            out::<T>(&mut y.data, Self::NAME)?.copy_from_slice(state);
+        }
+        Ok(())
+    }
+}

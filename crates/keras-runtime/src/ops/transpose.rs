@@ -1,0 +1,73 @@
+//! The axes in another order.
+
+use super::{Operator, Out, Spec, Types, inputs, single, strides};
+use crate::tensor::{View, each_type};
+use crate::{Error, Result};
+
+/// `y[.., i_k, ..] = x` with axis `k` of `y` being axis `axes[k]` of `x`.
+///
+/// # Shapes
+/// `x: [n_0, .., n_r]` to `[n_axes[0], .., n_axes[r]]`.
+///
+/// # Source
+/// `keras.ops.transpose(x, axes)`, Keras 3.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Transpose {
+    pub(crate) axes: Vec<usize>,
+}
+
+impl Operator for Transpose {
+    const NAME: &'static str = "transpose";
+    const TYPES: Types = Types::Any;
+
+    fn output(&self, x: &[Spec]) -> Result<Vec<Spec>> {
+        let [x] = inputs(Self::NAME, x)?;
+        let mut sorted = self.axes.clone();
+        sorted.sort_unstable();
+        if !sorted.iter().copied().eq(0..x.shape.len()) {
+            let reason = format!("axes {:?} do not order shape {:?}", self.axes, x.shape);
+            return Err(Error::op(Self::NAME, reason));
+        }
+        let shape: Vec<usize> = self.axes.iter().map(|a| x.shape[*a]).collect();
+        Ok(vec![Spec::new(shape, x.dtype)])
+    }
+
+    fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
+        let ([x], y) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
+        let own = strides(x.shape);
+        let steps: Vec<usize> = self.axes.iter().map(|a| own[*a]).collect();
+        each_type!(x.data, &mut y.data, |x, out| copy_strided(x, &steps, 0, y.shape, out));
+        Ok(())
+    }
+}
+
+/// Reads `x` with the given strides from `start` on into the row-major `y` of shape `shape`.
+pub(super) fn copy_strided<T: Clone>(
+    x: &[T],
+    steps: &[usize],
+    start: usize,
+    shape: &[usize],
+    y: &mut [T],
+) {
+    let last = shape.last().copied().unwrap_or(1);
+    let step = steps.last().copied().unwrap_or(0);
+    super::rows(shape, [steps], |row, [at]| {
+        let from = start + at;
+        let row = &mut y[row..row + last];
+        if step == 1 {
+            row.clone_from_slice(&x[from..from + last]);
+        } else {
+            for (i, y) in row.iter_mut().enumerate() {
+                *y = x[from + i * step].clone();
+            }
+        }
+    });
+}
+
+#[test]
+fn moves_axes() {
+    let x = crate::Tensor::new([2, 3], vec![1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0]).unwrap();
+    let y = super::run(Transpose { axes: vec![1, 0] }, &[x]).unwrap();
+    assert_eq!(y.shape(), [3, 2]);
+    assert_eq!(y.as_slice::<f32>().unwrap(), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+}

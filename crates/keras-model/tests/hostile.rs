@@ -1,0 +1,111 @@
+//! Configs with hostile values in every place: an answer or an error, never a panic.
+
+use keras_model::Loader;
+use keras_model::source::Source;
+use serde_json::{Value, json};
+
+/// A small generator of its own: the same inputs on every machine.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % u64::try_from(limit.max(1)).unwrap()).unwrap()
+    }
+}
+
+fn hostile(random: &mut Random) -> Value {
+    let deep = || (0..100).fold(json!(1), |inner, _| json!([inner]));
+    match random.below(16) {
+        0 => Value::Null,
+        1 => json!(-1),
+        2 => json!(0),
+        3 => json!(1_000_000_000_000_000_000_u64),
+        4 => json!(u64::MAX),
+        5 => json!(i64::MIN),
+        6 => json!(1e308),
+        7 => json!("NaN"),
+        8 => json!("dense"),
+        9 => json!([]),
+        10 => json!({}),
+        11 => json!(true),
+        12 => json!([null, 1_000_000_000, 1_000_000_000, 1_000_000_000]),
+        13 => json!({"class_name": "Sequential", "config": {"layers": []}}),
+        14 => json!({"class_name": "__keras_tensor__", "config": {"keras_history": ["x", 9, 9]}}),
+        _ => deep(),
+    }
+}
+
+/// The number of values in a tree, itself included.
+fn count(value: &Value) -> usize {
+    1 + match value {
+        Value::Array(items) => items.iter().map(count).sum(),
+        Value::Object(map) => map.values().map(count).sum::<usize>(),
+        _ => 0,
+    }
+}
+
+/// Does something bad to the value at place `at`.
+fn damage(value: &mut Value, at: &mut usize, random: &mut Random) {
+    if *at == 0 {
+        *value = match (&*value, random.below(4)) {
+            // Twice the same, or without the last.
+            (Value::Array(items), 0) => items.iter().chain(items).cloned().collect(),
+            (Value::Array(items), 1) => items.iter().skip(1).cloned().collect(),
+            (Value::Object(map), 0) => {
+                let gone = random.below(map.len());
+                let kept = map.iter().enumerate().filter(|(i, _)| *i != gone);
+                kept.map(|(_, (k, v))| (k.clone(), v.clone())).collect()
+            }
+            _ => hostile(random),
+        };
+        *at = usize::MAX;
+        return;
+    }
+    *at -= 1;
+    let children: Vec<&mut Value> = match value {
+        Value::Array(items) => items.iter_mut().collect(),
+        Value::Object(map) => map.values_mut().collect(),
+        _ => return,
+    };
+    for child in children {
+        if *at == usize::MAX {
+            return;
+        }
+        damage(child, at, random);
+    }
+}
+
+#[test]
+fn no_config_does_harm() {
+    const INPUTS: usize = 20_000;
+    let models = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/models");
+    let mut paths: Vec<_> = std::fs::read_dir(models)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|p| matches!(p.extension().and_then(|e| e.to_str()), Some("h5" | "keras")))
+        .collect();
+    paths.sort();
+    let configs: Vec<Value> = paths.iter().filter_map(|p| Source::open(p).ok()?.config).collect();
+    assert!(configs.len() > 50);
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut loaded = 0;
+    for i in 0..INPUTS {
+        let mut config = configs[i % configs.len()].clone();
+        for _ in 0..=random.below(3) {
+            let mut at = random.below(count(&config));
+            damage(&mut config, &mut at, &mut random);
+        }
+        let bytes = config.to_string().into_bytes();
+        if let Ok(model) = Loader::new().from_bytes(bytes) {
+            loaded += 1;
+            // What was loaded can be looked at.
+            let summary = model.summary(keras_model::SummaryOptions::default());
+            let _ = summary.map(|s| s.to_string());
+        }
+    }
+    // Most damage is to what a graph does not need; some of it must be noticed.
+    assert!((INPUTS / 10..INPUTS).contains(&loaded), "{loaded} of {INPUTS} loaded");
+}

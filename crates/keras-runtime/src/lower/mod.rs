@@ -23,6 +23,7 @@ mod cudnn_rnn;
 mod dense;
 mod depthwise_conv;
 mod dot;
+mod einsum;
 mod einsum_dense;
 mod elu;
 mod embedding;

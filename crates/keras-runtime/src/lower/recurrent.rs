@@ -18,7 +18,6 @@ pub(super) struct Cell<'a> {
     /// The bias of the input and the bias of the state.
     pub(super) input_bias: Option<Value>,
     pub(super) state_bias: Option<Value>,
-    /// The name of the cell, where it stands between the layer and its weights.
     pub(super) kernel: Value,
     pub(super) recurrent_kernel: Value,
 }
@@ -50,6 +49,34 @@ pub(super) fn given_states(call: &Call<'_>) -> Vec<Value> {
     states.into_iter().copied().collect()
 }
 
+/// The function of one number that the loop over time applies, if it is one.
+fn function(activation: &Activation) -> Option<Function> {
+    match activation {
+        Activation::Linear => Some(Function::Clip(f64::NEG_INFINITY, f64::INFINITY)),
+        other => activation::function(other),
+    }
+}
+
+/// Whether both activations are functions of one number.
+pub(super) fn is_common(cell: &Cell<'_>) -> bool {
+    function(cell.activation).is_some() && function(cell.recurrent_activation).is_some()
+}
+
+/// One step of a cell that is called as a layer: the output and the new states.
+pub(super) fn step(b: &mut Builder<'_>, call: &Call<'_>, cell: &Cell<'_>) -> Result<Vec<Value>> {
+    let mut tensors = call.tensors().into_iter();
+    let Some(x) = tensors.next() else { return Err(b.error("called without a tensor")) };
+    let x = b.expand(x, 1)?;
+    let sequence = Call { base: call.base, inputs: keras_model::Inputs::one(x) };
+    let states: Vec<Value> = tensors.collect();
+    let outputs = run(b, &sequence, cell, [false, false], &states)?;
+    let Some((sequence, states)) = outputs.split_first() else {
+        return Err(b.error("the cell has no output"));
+    };
+    let y = b.at(*sequence, 1, 0)?;
+    Ok(std::iter::once(y).chain(states.iter().copied()).collect())
+}
+
 pub(super) fn lower(
     b: &mut Builder<'_>,
     call: &Call<'_>,
@@ -57,19 +84,34 @@ pub(super) fn lower(
     options: &Options,
 ) -> Result<Vec<Value>> {
     let mut x = call.input(b)?;
-    x = b.cast(x, b.dtype(cell.kernel))?;
     let mut mask = call.mask(b);
     if options.time_major {
         x = b.move_axis(x, 0, 1)?;
         mask = mask.map(|m| b.move_axis(m, 0, 1)).transpose()?;
     }
+    let time = b.dim(x, 1)?;
+    let mut inputs = keras_model::Inputs::one(x);
+    inputs.kwargs.extend(mask.map(|m| ("mask".to_owned(), keras_model::Arg::Tensor(m))));
+    let sequence = Call { base: call.base, inputs };
+    let flags = [options.go_backwards, options.zero_output_for_mask];
+    let outputs = run(b, &sequence, cell, flags, &given_states(call))?;
+    finish(b, options, &outputs, time)
+}
+
+/// The outputs of all steps and the last states; `given` are the first states.
+fn run(
+    b: &mut Builder<'_>,
+    call: &Call<'_>,
+    cell: &Cell<'_>,
+    [backwards, zero_masked]: [bool; 2],
+    given: &[Value],
+) -> Result<Vec<Value>> {
+    let x = call.input(b)?;
+    let mask = call.keyword("mask");
+    let x = b.cast(x, b.dtype(cell.kernel))?;
     let &[batch, time, _] = b.shape(x) else {
         let shape = b.shape(x);
         return Err(b.error(format!("expected [batch, time, features], found shape {shape:?}")));
-    };
-    let function = |activation: &Activation| match activation {
-        Activation::Linear => Some(Function::Clip(f64::NEG_INFINITY, f64::INFINITY)),
-        other => activation::function(other),
     };
     let unknown = |a: &Activation| format!("the activation {:?} in a cell", a.name());
     let activation = function(cell.activation);
@@ -81,7 +123,6 @@ pub(super) fn lower(
         product = b.add(product, bias)?;
     }
     let count = if cell.kind == CellKind::Lstm { 2 } else { 1 };
-    let given = given_states(call);
     let mut inputs = vec![product, cell.recurrent_kernel];
     for i in 0..count {
         let state = match given.get(i) {
@@ -99,14 +140,13 @@ pub(super) fn lower(
         kind: cell.kind,
         activation,
         recurrent_activation: gates,
-        backwards: options.go_backwards,
-        zero_masked: options.zero_output_for_mask,
+        backwards,
+        zero_masked,
         bias: cell.state_bias.is_some(),
         masked: mask.is_some(),
         packed: None,
     };
-    let outputs = b.ops(op, &inputs)?;
-    finish(b, options, &outputs, time)
+    b.ops(op, &inputs)
 }
 
 /// The outputs that the options ask for, of all steps' outputs and the last states.

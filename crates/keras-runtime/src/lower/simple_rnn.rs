@@ -1,26 +1,13 @@
 //! `SimpleRNN`.
 
-use keras_model::activations::Activation;
 use keras_model::layers::simple_rnn::SimpleRNN;
 
-use super::Call;
-use super::recurrent::{self, Cell};
+use super::{Call, recurrent, simple_rnn_cell};
 use crate::Result;
 use crate::graph::{Builder, Value};
-use crate::ops::CellKind;
 
 pub(super) fn lower(layer: &SimpleRNN, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>> {
-    let cell = recurrent::in_cell(b, call, "simple_rnn_cell", |b| {
-        Ok(Cell {
-            kind: CellKind::Simple,
-            units: layer.cell.units,
-            activation: &layer.cell.activation,
-            recurrent_activation: &Activation::Linear,
-            input_bias: if layer.cell.use_bias { Some(b.weight("bias")?) } else { None },
-            state_bias: None,
-            kernel: b.weight("kernel")?,
-            recurrent_kernel: b.weight("recurrent_kernel")?,
-        })
-    })?;
+    let cell =
+        recurrent::in_cell(b, call, "simple_rnn_cell", |b| simple_rnn_cell::cell(&layer.cell, b))?;
     recurrent::lower(b, call, &cell, &layer.options)
 }

@@ -1,10 +1,34 @@
+//! `SimpleRNNCell`.
+
+use keras_model::activations::Activation;
+use keras_model::layers::simple_rnn_cell::SimpleRNNCell;
+
 use super::Call;
+use super::recurrent::{self, Cell};
 use crate::Result;
 use crate::graph::{Builder, Value};
+use crate::ops::CellKind;
+
+/// One step.
 pub(super) fn lower(
-    _: &keras_model::layers::simple_rnn_cell::SimpleRNNCell,
+    layer: &SimpleRNNCell,
     b: &mut Builder<'_>,
-    _call: &Call<'_>,
+    call: &Call<'_>,
 ) -> Result<Vec<Value>> {
-    Err(b.unsupported("the layer"))
+    let cell = cell(layer, b)?;
+    recurrent::step(b, call, &cell)
+}
+
+/// The cell whose weights are in reach.
+pub(super) fn cell<'a>(layer: &'a SimpleRNNCell, b: &mut Builder<'_>) -> Result<Cell<'a>> {
+    Ok(Cell {
+        kind: CellKind::Simple,
+        units: layer.units,
+        activation: &layer.activation,
+        recurrent_activation: &Activation::Linear,
+        input_bias: if layer.use_bias { Some(b.weight("bias")?) } else { None },
+        state_bias: None,
+        kernel: b.weight("kernel")?,
+        recurrent_kernel: b.weight("recurrent_kernel")?,
+    })
 }

@@ -1,11 +1,12 @@
 //! `keras-model h5 check`.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use hdf5_lite::{Dataset, Datatype, Error as H5Error, Layout, Node, Object};
+use hdf5_lite::{Dataset, Datatype, Error as H5Error, Layout, Node, Object, ObjectAddress};
 
 use super::pieces::{Pieces, of_box};
 use super::types;
@@ -14,6 +15,9 @@ use crate::error::Result;
 
 /// Elements read at a time.
 const PIECE: u64 = 1 << 18;
+
+/// Offsets that are shown of objects without a link.
+const MOST_ORPHANS: usize = 10;
 
 #[derive(Args)]
 pub(crate) struct Check {
@@ -31,11 +35,20 @@ impl Check {
         let (node, path) = super::start(&file, &self.path, self.inside.as_deref())?;
         let mut report =
             Report { out, problems: 0, objects: 0, attributes: 0, chunks: 0, bytes: 0 };
+        let mut linked: HashSet<_> = file.superblock_extension().into_iter().collect();
         walk(node, path, &mut |entry| match &entry.found {
-            Found::Node(node) => report.node(node, &entry.path),
+            Found::Node(node) => {
+                linked.insert(node.object().address());
+                report.node(node, &entry.path)
+            }
             Found::Bad(error) => report.problem(&entry.path, None, error),
             _ => Ok(()),
         })?;
+        if self.inside.is_none() && report.problems == 0 {
+            let mut orphans = file.object_headers();
+            orphans.retain(|address| !linked.contains(address));
+            report.orphans(file.user_block(), &orphans)?;
+        }
         let Report { problems, objects, attributes, chunks, bytes, out } = report;
         let read = format!(
             "{objects} objects, {attributes} attributes, {chunks} chunks, {} of elements",
@@ -70,6 +83,24 @@ impl<W: Write> Report<'_, W> {
         };
         let at = offset.map_or(String::new(), |offset| format!(" (at byte {offset:#x})"));
         writeln!(self.out, "{}: {error}{at}", printable(place))?;
+        Ok(())
+    }
+
+    /// Objects that no link leads to, mostly deleted ones. They do no harm.
+    fn orphans(&mut self, start: u64, orphans: &[ObjectAddress]) -> Result<()> {
+        if orphans.is_empty() {
+            return Ok(());
+        }
+        let shown = orphans.iter().take(MOST_ORPHANS);
+        let mut shown: Vec<String> =
+            shown.map(|at| format!("{:#x}", start.saturating_add(at.get()))).collect();
+        if orphans.len() > shown.len() {
+            shown.push("...".into());
+        }
+        let number = orphans.len();
+        let objects = if number == 1 { "object" } else { "objects" };
+        let at = shown.join(", ");
+        writeln!(self.out, "note: {number} {objects} that no link leads to, at byte {at}")?;
         Ok(())
     }
 

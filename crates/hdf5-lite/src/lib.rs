@@ -33,6 +33,7 @@ mod limits;
 mod map;
 mod message;
 mod object;
+mod orphans;
 mod parse;
 mod reference;
 mod resolve;

@@ -163,6 +163,10 @@ impl File {
         }
     }
 
+    pub(crate) fn extension(&self) -> Option<Address> {
+        self.inner.superblock.extension
+    }
+
     /// Offset of `address` in the file.
     pub(crate) fn offset(&self, address: Address) -> u64 {
         self.inner.base.saturating_add(address.0)

@@ -97,6 +97,13 @@ impl ObjectHeader {
         Ok(header)
     }
 
+    /// Bytes of the first chunk, and of all of them.
+    pub(crate) fn lens(&self) -> (usize, u64) {
+        let first = self.chunks.first().map_or(0, |chunk| chunk.data.len());
+        let all = self.chunks.iter().map(|chunk| chunk.data.len() as u64);
+        (first, all.fold(0, u64::saturating_add))
+    }
+
     /// Adds the continuation blocks, and theirs.
     fn follow(&mut self, file: &File, address: Address, ordered: bool) -> Result<()> {
         let mut seen = vec![address];

@@ -285,8 +285,10 @@ impl Input {
         } else if shape.len() == dims.len() + 1 && shape.last() == Some(&1) {
             shape.pop();
         }
-        let fits = shape.len() == dims.len()
-            && shape.iter().zip(dims).all(|(n, dim)| dim.is_none_or(|d| d == *n));
+        // As in Keras the number of samples may be another one than in the file.
+        let pairs = shape.iter().zip(dims).skip(1);
+        let fits =
+            shape.len() == dims.len() && pairs.into_iter().all(|(n, d)| d.is_none_or(|d| d == *n));
         let text = |dtype| dtype == DType::String;
         if !fits || text(tensor.dtype()) != text(self.dtype) {
             return Err(Error::Input {

@@ -48,6 +48,7 @@ pub(crate) mod model;
 mod multi_head_attention;
 mod normalization;
 mod operation;
+mod ops;
 mod parametric_softplus;
 mod permute;
 mod pooling;

@@ -90,6 +90,12 @@ pub(crate) fn uint<'a>(width: usize) -> impl Parser<&'a [u8], Output = u64, Erro
     }
 }
 
+/// As many bytes as a length in the file says; it may be more than this machine can address.
+pub(crate) fn bytes<'a>(length: u64) -> impl Parser<&'a [u8], Output = &'a [u8], Error = Stop<'a>> {
+    // Nothing is as long as the longest slice: the claim fails as one that is too long does.
+    take(usize::try_from(length).unwrap_or(usize::MAX))
+}
+
 /// The value of up to eight little-endian bytes.
 pub(crate) fn le_uint(bytes: &[u8]) -> u64 {
     bytes.iter().rev().fold(0, |value, byte| value << 8 | u64::from(*byte))
@@ -226,7 +232,12 @@ pub(crate) trait Structure: Sized {
 /// Whether the last four bytes of `block` are the checksum of those before.
 pub(crate) fn verify(block: &Block) -> Result<(), &'static str> {
     match block.data.split_last_chunk::<4>() {
-        Some((body, sum)) if lookup3(body) == u32::from_le_bytes(*sum) => Ok(()),
+        Some((body, sum)) if is_right(lookup3(body), u32::from_le_bytes(*sum)) => Ok(()),
         _ => Err("checksum"),
     }
+}
+
+/// Whether a checksum is the one that is stored. To a fuzzer all are, or it would get no further.
+pub(crate) fn is_right<T: PartialEq>(computed: T, stored: T) -> bool {
+    cfg!(fuzzing) || computed == stored
 }

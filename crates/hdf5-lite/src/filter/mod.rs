@@ -12,10 +12,28 @@
 //!   stored bytes claim of their own length is not to be trusted either.
 //! - Wrong bytes are [`Error::Filter`], made by [`broken`]; wrong `client_data` too.
 
+mod bits;
+mod bitshuffle;
+#[cfg(feature = "blosc")]
+mod blosc;
+#[cfg(feature = "blosc")]
+mod blosc2;
 mod buffers;
+#[cfg(feature = "bzip2")]
+mod bzip2;
 mod deflate;
 mod fletcher32;
+#[cfg(feature = "lz4")]
+mod lz4;
+mod lzf;
+mod nbit;
+mod scaleoffset;
 mod shuffle;
+mod szip;
+#[cfg(feature = "zfp")]
+mod zfp;
+#[cfg(feature = "zstd")]
+mod zstd;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -92,7 +110,38 @@ impl From<Decoded> for Bytes {
 }
 
 /// The filters of this crate.
-static BUILT_IN: &[&dyn Filter] = &[&deflate::Deflate, &shuffle::Shuffle, &fletcher32::Fletcher32];
+static BUILT_IN: &[&dyn Filter] = &[
+    &deflate::Deflate,
+    &shuffle::Shuffle,
+    &fletcher32::Fletcher32,
+    &szip::Szip,
+    &nbit::Nbit,
+    &scaleoffset::ScaleOffset,
+    &lzf::Lzf,
+    &bitshuffle::Bitshuffle,
+    #[cfg(feature = "blosc")]
+    &blosc::Blosc,
+    #[cfg(feature = "blosc")]
+    &blosc2::Blosc2,
+    #[cfg(feature = "bzip2")]
+    &bzip2::Bzip2,
+    #[cfg(feature = "lz4")]
+    &lz4::Lz4,
+    #[cfg(feature = "zfp")]
+    &zfp::Zfp,
+    #[cfg(feature = "zstd")]
+    &zstd::Zstd,
+];
+
+/// The filters of this crate, those of the enabled features among them.
+///
+/// ```
+/// let deflate = hdf5_lite::filter::built_in().iter().find(|filter| filter.id() == 1);
+/// assert_eq!(deflate.map(|filter| filter.name()), Some("deflate"));
+/// ```
+pub fn built_in() -> &'static [&'static dyn Filter] {
+    BUILT_IN
+}
 
 /// The most bytes that a filter may return when the decoded chunk has `expected`.
 ///
@@ -104,6 +153,44 @@ pub fn max_len(expected: usize) -> usize {
 /// The error for a chunk that `filter` rejects.
 pub fn broken(filter: &dyn Filter, reason: impl Into<String>) -> Error {
     Error::Filter { filter: filter.name(), reason: reason.into() }
+}
+
+/// Room for `len` bytes of output of `filter`.
+fn output(filter: &dyn Filter, len: usize) -> Result<Vec<u8>> {
+    let mut output = Vec::new();
+    output.try_reserve_exact(len).map_err(|error| broken(filter, error.to_string()))?;
+    Ok(output)
+}
+
+/// Appends `len` bytes from `distance` before the end of `to`, as codecs of the Lempel-Ziv family
+/// do: the copy may overlap itself, and repeats then. `None` if there are not so many.
+fn copy_back(to: &mut Vec<u8>, distance: usize, len: usize) -> Option<()> {
+    let start = to.len().checked_sub(distance)?;
+    if start == to.len() {
+        return None;
+    }
+    let mut left = len;
+    while left > 0 {
+        // What was copied can be copied too, so the pieces double.
+        let piece = left.min(to.len() - start);
+        to.extend_from_within(start..start + piece);
+        left -= piece;
+    }
+    Some(())
+}
+
+/// A big-endian number of 32 bits that is a length, and what comes behind it.
+#[cfg(feature = "lz4")]
+fn take_u32(bytes: &[u8]) -> Option<(&[u8], usize)> {
+    let (number, rest) = bytes.split_first_chunk()?;
+    Some((rest, usize::try_from(u32::from_be_bytes(*number)).ok()?))
+}
+
+/// A big-endian number of 64 bits, and what comes behind it.
+#[cfg(feature = "lz4")]
+fn take_u64(bytes: &[u8]) -> Option<(&[u8], u64)> {
+    let (number, rest) = bytes.split_first_chunk()?;
+    Some((rest, u64::from_be_bytes(*number)))
 }
 
 /// The caller's filters.

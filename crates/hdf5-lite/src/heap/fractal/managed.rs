@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::file::File;
 use crate::limits::Limits;
 use crate::parse::{
-    Address, Context, Parsed, Structure, field, le_uint, signature, verify, width_of,
+    Address, Context, Parsed, Structure, field, is_right, le_uint, signature, verify, width_of,
 };
 use crate::storage::Block;
 
@@ -174,7 +174,7 @@ impl FractalHeap {
             let place = place.ok_or_else(|| DirectBlock::malformed(block.at, "checksum"))?;
             let stored = le_uint(place);
             place.fill(0);
-            if u64::from(lookup3(&bytes)) != stored {
+            if !is_right(u64::from(lookup3(&bytes)), stored) {
                 return Err(DirectBlock::malformed(block.at, "checksum"));
             }
         }

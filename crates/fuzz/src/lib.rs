@@ -1,0 +1,32 @@
+//! What the targets have in common.
+
+use std::collections::HashSet;
+
+use hdf5_lite::{File, Limits, LinkTarget, Node, Object};
+
+/// Opens `bytes` with limits that suit a fuzzer, and gives every object to `visit`, once.
+///
+/// An error of one object does not keep from the next. What `visit` returns is visited too.
+pub fn each_object(bytes: &[u8], mut visit: impl FnMut(&File, &Node) -> Vec<Object>) {
+    let mut limits = Limits::default();
+    limits.read_bytes = 1 << 24;
+    limits.unbacked_bytes = 1 << 20;
+    let Ok(file) = File::options().limits(limits).from_bytes(bytes.to_vec()) else { return };
+    let Ok(root) = file.root() else { return };
+    let mut seen = HashSet::new();
+    let mut waiting = vec![root.object().clone()];
+    while let Some(object) = waiting.pop() {
+        if !seen.insert(object.address().get()) {
+            continue;
+        }
+        let Ok(node) = object.into_node() else { continue };
+        waiting.extend(visit(&file, &node));
+        if let Node::Group(group) = &node {
+            for link in group.links().unwrap_or_default() {
+                if matches!(link.target(), LinkTarget::Hard(_) | LinkTarget::Soft(_)) {
+                    waiting.extend(group.follow(&link));
+                }
+            }
+        }
+    }
+}

@@ -96,7 +96,8 @@ pub(super) fn glu(b: &mut Builder<'_>, x: Value, axis: usize) -> Result<Value> {
     b.mul(first, gate)
 }
 
-/// The nearest point to `x` whose elements are not negative and sum to 1.
+/// Keras's `sparsemax`: the nearest point to `x` whose elements are not negative and sum to 1, as
+/// long as one element is left over 0.
 pub(super) fn sparsemax(b: &mut Builder<'_>, x: Value, axis: usize) -> Result<Value> {
     let n = b.shape(x).get(axis).copied().unwrap_or(0);
     let order = b.argsort(x, axis, true)?;
@@ -114,7 +115,8 @@ pub(super) fn sparsemax(b: &mut Builder<'_>, x: Value, axis: usize) -> Result<Va
     let inside = b.compare(Relation::Greater, left, sums)?;
     let inside = b.cast(inside, b.dtype(x))?;
     let k = b.sum(inside, &[axis], true)?;
-    let kept = b.mul(inside, sorted)?;
+    // Keras sums the running sums here, where the definition has the sorted elements themselves.
+    let kept = b.mul(inside, sums)?;
     let sum = b.sum(kept, &[axis], true)?;
     let sum = b.with_number(Arithmetic::Sub, sum, 1.0)?;
     let tau = b.div(sum, k)?;

@@ -59,6 +59,7 @@ mod recurrent;
 mod repeat_vector;
 mod rescaling;
 mod reshape;
+mod resize;
 mod reversible_embedding;
 mod rms_normalization;
 mod rnn;

@@ -104,10 +104,9 @@ fn function(c: &OpCall<'_>, name: &str) -> Option<Function> {
         "HardSilu" => Function::HardSilu,
         "Elu" => Function::Elu(number("alpha", 1.0)),
         "Selu" => Function::Selu,
-        "Gelu" if c.plain("approximate", 1).and_then(serde_json::Value::as_bool) == Some(false) => {
-            Function::Gelu
-        }
-        "Gelu" => Function::GeluTanh,
+        // Keras writes the flag; TensorFlow's function of that name is exact without it.
+        "Gelu" if c.flag("approximate", 1) => Function::GeluTanh,
+        "Gelu" => Function::Gelu,
         "Celu" => Function::Celu(number("alpha", 1.0)),
         "TanhShrink" => Function::TanhShrink,
         "HardTanh" => Function::HardTanh,

@@ -6,7 +6,7 @@ use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::lower::operation::{OpCall, to_float};
 use crate::lower::{
-    activation, conv_transpose, multi_head_attention, rms_normalization, softmax, spatial,
+    activation, conv_transpose, multi_head_attention, resize, rms_normalization, softmax, spatial,
 };
 use crate::ops::{Arithmetic, Conv, Depthwise, Function, Pool, PoolKind};
 
@@ -110,6 +110,7 @@ pub(in crate::lower) fn lower(
             let weighted = b.mul(x, weights)?;
             b.sum(weighted, &[axis], true)?
         }
+        "Resize" => resized(c, b, x)?,
         "ExtractPatches" => patches(c, b, x)?,
         _ => return Ok(None),
     };
@@ -184,6 +185,24 @@ fn convolve(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>, x: Value) -> Result
         y
     };
     if is_first(c) { b.move_axis(y, last, 1) } else { Ok(y) }
+}
+
+fn resized(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value) -> Result<Value> {
+    if c.flag("crop_to_aspect_ratio", 4) || c.flag("pad_to_aspect_ratio", 5) {
+        return Err(b.unsupported("keeping the aspect ratio"));
+    }
+    let size = sizes(c, "size", 1, 2).ok_or_else(|| b.error("has no size"))?;
+    let name = c.text("interpolation", 2).or_else(|| c.text("method", 2)).unwrap_or("bilinear");
+    let how = resize::interpolation(name);
+    let how = how.ok_or_else(|| b.unsupported(format!("interpolation {name:?}")))?;
+    let antialias = c.flag("antialias", 3);
+    let first = b.rank(x).saturating_sub(if is_first(c) { 2 } else { 3 });
+    let dtype = b.dtype(x);
+    let mut y = x;
+    for (i, to) in size.into_iter().enumerate() {
+        y = resize::axis(b, y, first + i, to, how, antialias)?;
+    }
+    if b.is_keras3() && !dtype.is_float() { b.cast(y, dtype) } else { Ok(y) }
 }
 
 /// The windows of images, each as one long pixel: a convolution that picks its inputs.

@@ -1,0 +1,115 @@
+//! Images in another size: a weighted mean along each axis, as a product with a constant matrix.
+//! Source: `keras/src/backend/jax/image.py`, `tf.image.resize`.
+
+use std::f64::consts::PI;
+
+use keras_model::layers::up_sampling::Interpolation;
+
+use crate::Result;
+use crate::graph::{Builder, Value};
+use crate::lower::operation::to_float;
+use crate::ops::size;
+
+/// `x` with the length `to` on an axis.
+pub(super) fn axis(
+    b: &mut Builder<'_>,
+    x: Value,
+    axis: usize,
+    to: usize,
+    how: Interpolation,
+    antialias: bool,
+) -> Result<Value> {
+    let shape = b.shape(x).to_vec();
+    let n = shape.get(axis).copied().unwrap_or(0);
+    if n == 0 || to == 0 {
+        return Err(b.error(format!("cannot resize {shape:?} to {to}")));
+    }
+    if how == Interpolation::Nearest {
+        let indices = b.indices((0..to).map(|i| (((2 * i + 1) * n) / (2 * to)).min(n - 1)))?;
+        return b.gather(x, indices, axis);
+    }
+    if n == to && !matches!(how, Interpolation::Gaussian | Interpolation::Mitchellcubic) {
+        return Ok(x);
+    }
+    let x = to_float(b, x)?;
+    let weights = match how {
+        Interpolation::Area => area(n, to),
+        _ => weights(n, to, how, antialias),
+    };
+    let matrix = b.numbers([to, n], weights, b.dtype(x))?;
+    let (outer, inner) = (shape.get(..axis).unwrap_or_default(), shape.get(axis + 1..));
+    let inner = inner.unwrap_or_default();
+    let rows = b.reshape(x, [size(outer), n, size(inner)])?;
+    let y = b.matmul(matrix, rows)?;
+    b.reshape(y, [outer, &[to], inner].concat())
+}
+
+/// For each place of the result the weights of all elements, row by row.
+fn weights(n: usize, to: usize, how: Interpolation, antialias: bool) -> Vec<f64> {
+    let scale = n as f64 / to as f64;
+    // Without antialiasing a shrunk image is sampled as finely as a grown one.
+    let spread = if antialias { scale.max(1.0) } else { 1.0 };
+    let mut all = Vec::with_capacity(n * to);
+    for i in 0..to {
+        let centre = (i as f64 + 0.5) * scale - 0.5;
+        let row: Vec<f64> =
+            (0..n).map(|k| kernel(how, (k as f64 - centre).abs() / spread)).collect();
+        let sum: f64 = row.iter().sum();
+        let sum = if sum.abs() > 1e-10 { sum } else { 1.0 };
+        all.extend(row.iter().map(|w| w / sum));
+    }
+    all
+}
+
+/// The weight of an element at a distance.
+fn kernel(how: Interpolation, x: f64) -> f64 {
+    let lanczos = |radius: f64| {
+        if x > radius {
+            return 0.0;
+        }
+        let t = PI * x;
+        if t < 1e-8 { 1.0 } else { radius * t.sin() * (t / radius).sin() / (t * t) }
+    };
+    match how {
+        Interpolation::Bilinear => (1.0 - x).max(0.0),
+        Interpolation::Bicubic => match x {
+            x if x < 1.0 => (1.5 * x - 2.5) * x * x + 1.0,
+            x if x < 2.0 => ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0,
+            _ => 0.0,
+        },
+        Interpolation::Lanczos3 => lanczos(3.0),
+        Interpolation::Lanczos5 => lanczos(5.0),
+        Interpolation::Gaussian => {
+            if x < 1.5 {
+                (-2.0 * x * x).exp()
+            } else {
+                0.0
+            }
+        }
+        Interpolation::Mitchellcubic => match x {
+            x if x < 1.0 => ((7.0 / 6.0) * x - 2.0) * x * x + 8.0 / 9.0,
+            x if x < 2.0 => ((-7.0 / 18.0 * x + 2.0) * x - 10.0 / 3.0) * x + 16.0 / 9.0,
+            _ => 0.0,
+        },
+        Interpolation::Nearest | Interpolation::Area => 0.0,
+    }
+}
+
+/// The shares of all elements in each of `to` equal parts of the axis.
+fn area(n: usize, to: usize) -> Vec<f64> {
+    let scale = n as f64 / to as f64;
+    let mut all = Vec::with_capacity(n * to);
+    for i in 0..to {
+        let (start, end) = (i as f64 * scale, (i as f64 + 1.0) * scale);
+        all.extend((0..n).map(|k| {
+            let (low, high) = (start.max(k as f64), end.min(k as f64 + 1.0));
+            (high - low).max(0.0) / scale
+        }));
+    }
+    all
+}
+
+/// The interpolation of that name.
+pub(super) fn interpolation(name: &str) -> Option<Interpolation> {
+    serde_json::from_value(serde_json::Value::from(name)).ok()
+}

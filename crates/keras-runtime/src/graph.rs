@@ -305,10 +305,9 @@ impl<'m> Builder<'m> {
         self.weights.is_keras3
     }
 
-    /// A file beside the config: a vocabulary.
-    #[allow(dead_code, reason = "text layers read their vocabularies from here")]
-    pub(crate) fn asset(&self, name: &str) -> Option<&Bytes> {
-        self.weights.asset(name)
+    /// The vocabulary of the current layer in the file's assets.
+    pub(crate) fn vocabulary(&self) -> Option<&'m Bytes> {
+        self.weights.vocabulary(self.path())
     }
 
     /// An error that names the current layer.

@@ -55,8 +55,16 @@ impl Weights {
         self.places.contains_key(&(layer.to_owned(), name.to_owned()))
     }
 
-    pub(crate) fn asset(&self, name: &str) -> Option<&Bytes> {
-        self.assets.get(name)
+    /// The vocabulary in the assets whose folder has the layer's name, or the only one.
+    pub(crate) fn vocabulary(&self, layer: &str) -> Option<&Bytes> {
+        let all = || self.assets.iter().filter(|(path, _)| path.ends_with("vocabulary.txt"));
+        let named = all().find(|(path, _)| {
+            let folder = path.strip_suffix("/vocabulary.txt");
+            folder.is_some_and(|f| f == layer || f.ends_with(&format!("/{layer}")))
+        });
+        let mut rest = all();
+        let only = rest.next().filter(|_| rest.next().is_none());
+        named.or(only).map(|(_, bytes)| bytes)
     }
 
     pub(crate) fn find(&self, layer: &str, name: &str) -> Result<Option<Arc<Constant>>> {
@@ -285,10 +293,8 @@ impl Input {
         } else if shape.len() == dims.len() + 1 && shape.last() == Some(&1) {
             shape.pop();
         }
-        // As in Keras the number of samples may be another one than in the file.
-        let pairs = shape.iter().zip(dims).skip(1);
-        let fits =
-            shape.len() == dims.len() && pairs.into_iter().all(|(n, d)| d.is_none_or(|d| d == *n));
+        let fits = shape.len() == dims.len()
+            && shape.iter().zip(dims).all(|(n, dim)| dim.is_none_or(|d| d == *n));
         let text = |dtype| dtype == DType::String;
         if !fits || text(tensor.dtype()) != text(self.dtype) {
             return Err(Error::Input {

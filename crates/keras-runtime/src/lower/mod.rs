@@ -13,6 +13,7 @@ mod batch_normalization;
 mod bidirectional;
 pub(crate) mod build;
 mod call;
+mod category_encoding;
 mod concatenate;
 mod conv;
 mod conv_lstm;
@@ -22,19 +23,24 @@ mod cropping;
 mod cudnn_rnn;
 mod dense;
 mod depthwise_conv;
+mod discretization;
 mod dot;
 mod einsum;
 mod einsum_dense;
 mod elu;
 mod embedding;
+mod encoding;
 mod flatten;
 mod global_pooling;
 mod group_normalization;
 mod grouped_query_attention;
 mod gru;
 mod gru_cell;
+mod hashed_crossing;
+mod hashing;
 mod highway;
 mod identity;
+mod index_lookup;
 mod layer_normalization;
 mod leaky_re_lu;
 mod locally_connected;
@@ -48,7 +54,6 @@ pub(crate) mod model;
 mod multi_head_attention;
 mod normalization;
 mod operation;
-mod ops;
 mod parametric_softplus;
 mod permute;
 mod pooling;
@@ -59,7 +64,6 @@ mod recurrent;
 mod repeat_vector;
 mod rescaling;
 mod reshape;
-mod resize;
 mod reversible_embedding;
 mod rms_normalization;
 mod rnn;
@@ -72,6 +76,7 @@ mod spectral_normalization;
 mod srelu;
 mod stacked_rnn_cells;
 mod subtract;
+mod text_vectorization;
 mod thresholded_relu;
 mod time_distributed;
 mod unit_normalization;
@@ -232,6 +237,13 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         Kind::ZeroPadding1D(l) => zero_padding::lower(l, b, call),
         Kind::ZeroPadding2D(l) => zero_padding::lower(l, b, call),
         Kind::ZeroPadding3D(l) => zero_padding::lower(l, b, call),
+        Kind::CategoryEncoding(l) => category_encoding::lower(l, b, call),
+        Kind::Discretization(l) => discretization::lower(l, b, call),
+        Kind::HashedCrossing(l) => hashed_crossing::lower(l, b, call),
+        Kind::Hashing(l) => hashing::lower(l, b, call),
+        Kind::IntegerLookup(l) => index_lookup::lower(l, b, call),
+        Kind::StringLookup(l) => index_lookup::lower(l, b, call),
+        Kind::TextVectorization(l) => text_vectorization::lower(l, b, call),
         Kind::Add(_) => merging::lower(b, call, Merging::Add),
         Kind::Average(_) => merging::lower(b, call, Merging::Average),
         Kind::Maximum(_) => merging::lower(b, call, Merging::Maximum),
@@ -251,23 +263,11 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         | Kind::SpatialDropout1D(_)
         | Kind::SpatialDropout2D(_)
         | Kind::SpatialDropout3D(_)
-        | Kind::ActivityRegularization(_) => identity::lower(b, call),
-        Kind::AugMix(_)
-        | Kind::AutoContrast(_)
-        | Kind::CategoryEncoding(_)
-        | Kind::CenterCrop(_)
-        | Kind::ContrastLimitedAdaptiveHistogramEqualization(_)
+        | Kind::ActivityRegularization(_)
+        | Kind::AugMix(_)
         | Kind::CutMix(_)
-        | Kind::Discretization(_)
-        | Kind::Equalization(_)
-        | Kind::FeatureSpace(_)
-        | Kind::HashedCrossing(_)
-        | Kind::Hashing(_)
-        | Kind::IntegerLookup(_)
-        | Kind::MaxNumBoundingBoxes(_)
-        | Kind::MelSpectrogram(_)
         | Kind::MixUp(_)
-        | Kind::Pipeline(_)
+        | Kind::Equalization(_)
         | Kind::RandAugment(_)
         | Kind::RandomBrightness(_)
         | Kind::RandomColorDegeneration(_)
@@ -291,10 +291,15 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         | Kind::RandomTranslation(_)
         | Kind::RandomWidth(_)
         | Kind::RandomZoom(_)
+        | Kind::Solarization(_) => identity::lower(b, call),
+        Kind::AutoContrast(_)
+        | Kind::CenterCrop(_)
+        | Kind::ContrastLimitedAdaptiveHistogramEqualization(_)
+        | Kind::FeatureSpace(_)
+        | Kind::MaxNumBoundingBoxes(_)
+        | Kind::MelSpectrogram(_)
+        | Kind::Pipeline(_)
         | Kind::Resizing(_)
-        | Kind::STFTSpectrogram(_)
-        | Kind::Solarization(_)
-        | Kind::StringLookup(_)
-        | Kind::TextVectorization(_) => Err(b.unsupported("the layer")),
+        | Kind::STFTSpectrogram(_) => Err(b.unsupported("the layer")),
     }
 }

@@ -142,7 +142,10 @@ mod depthwise;
 mod flip;
 mod gather;
 mod gather_along;
+mod hash_bucket;
+mod hash_cross;
 mod logic;
+mod lookup;
 mod matmul;
 mod pad;
 mod pool;
@@ -153,6 +156,7 @@ mod select;
 mod slice;
 mod softmax;
 mod sort;
+mod tokens;
 mod transpose;
 mod unary;
 mod window;
@@ -171,7 +175,10 @@ pub(crate) use depthwise::Depthwise;
 pub(crate) use flip::Flip;
 pub(crate) use gather::Gather;
 pub(crate) use gather_along::GatherAlong;
+pub(crate) use hash_bucket::HashBucket;
+pub(crate) use hash_cross::HashCross;
 pub(crate) use logic::{Connective, Logic};
+pub(crate) use lookup::{Lookup, Unknown, Vocabulary};
 pub(crate) use matmul::MatMul;
 pub(crate) use pad::{Pad, PadMode};
 pub(crate) use pool::{Pool, PoolKind};
@@ -182,6 +189,7 @@ pub(crate) use select::Select;
 pub(crate) use slice::StridedSlice;
 pub(crate) use softmax::Softmax;
 pub(crate) use sort::ArgSort;
+pub(crate) use tokens::{Split, Splitter, TokenCounts, TokenPlaces};
 pub(crate) use transpose::Transpose;
 pub(crate) use unary::{Function, Unary};
 pub(crate) use window::Window;
@@ -202,7 +210,10 @@ ops! {
     Flip(Flip),
     Gather(Gather),
     GatherAlong(GatherAlong),
+    HashBucket(HashBucket),
+    HashCross(HashCross),
     Logic(Logic),
+    Lookup(Lookup),
     MatMul(MatMul),
     Pad(Pad),
     Pool(Pool),
@@ -212,6 +223,8 @@ ops! {
     Select(Select),
     Softmax(Softmax),
     StridedSlice(StridedSlice),
+    TokenCounts(TokenCounts),
+    TokenPlaces(TokenPlaces),
     Transpose(Transpose),
     Unary(Unary),
 }

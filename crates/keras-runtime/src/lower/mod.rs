@@ -8,12 +8,14 @@ mod activation;
 mod adaptive_pooling;
 mod additive_attention;
 mod attention;
+mod auto_contrast;
 mod axes;
 mod batch_normalization;
 mod bidirectional;
 pub(crate) mod build;
 mod call;
 mod category_encoding;
+mod center_crop;
 mod concatenate;
 mod conv;
 mod conv_lstm;
@@ -40,6 +42,7 @@ mod hashed_crossing;
 mod hashing;
 mod highway;
 mod identity;
+mod image;
 mod index_lookup;
 mod layer_normalization;
 mod leaky_re_lu;
@@ -48,6 +51,7 @@ mod lstm;
 mod lstm_cell;
 mod masking;
 mod maxout_dense;
+mod mel_spectrogram;
 mod merge;
 mod merging;
 pub(crate) mod model;
@@ -56,6 +60,7 @@ mod normalization;
 mod operation;
 mod parametric_softplus;
 mod permute;
+mod pipeline;
 mod pooling;
 mod prelu;
 mod random_fourier_features;
@@ -64,6 +69,7 @@ mod recurrent;
 mod repeat_vector;
 mod rescaling;
 mod reshape;
+mod resizing;
 mod reversible_embedding;
 mod rms_normalization;
 mod rnn;
@@ -75,6 +81,7 @@ mod spatial;
 mod spectral_normalization;
 mod srelu;
 mod stacked_rnn_cells;
+mod stft_spectrogram;
 mod subtract;
 mod text_vectorization;
 mod thresholded_relu;
@@ -244,6 +251,12 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         Kind::IntegerLookup(l) => index_lookup::lower(l, b, call),
         Kind::StringLookup(l) => index_lookup::lower(l, b, call),
         Kind::TextVectorization(l) => text_vectorization::lower(l, b, call),
+        Kind::Resizing(l) => resizing::lower(l, b, call),
+        Kind::CenterCrop(l) => center_crop::lower(l, b, call),
+        Kind::Pipeline(l) => pipeline::lower(l, b, call),
+        Kind::STFTSpectrogram(l) => stft_spectrogram::lower(l, b, call),
+        Kind::MelSpectrogram(l) => mel_spectrogram::lower(l, b, call),
+        Kind::AutoContrast(l) => auto_contrast::lower(l, b, call),
         Kind::Add(_) => merging::lower(b, call, Merging::Add),
         Kind::Average(_) => merging::lower(b, call, Merging::Average),
         Kind::Maximum(_) => merging::lower(b, call, Merging::Maximum),
@@ -292,14 +305,8 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         | Kind::RandomWidth(_)
         | Kind::RandomZoom(_)
         | Kind::Solarization(_) => identity::lower(b, call),
-        Kind::AutoContrast(_)
-        | Kind::CenterCrop(_)
-        | Kind::ContrastLimitedAdaptiveHistogramEqualization(_)
+        Kind::ContrastLimitedAdaptiveHistogramEqualization(_)
         | Kind::FeatureSpace(_)
-        | Kind::MaxNumBoundingBoxes(_)
-        | Kind::MelSpectrogram(_)
-        | Kind::Pipeline(_)
-        | Kind::Resizing(_)
-        | Kind::STFTSpectrogram(_) => Err(b.unsupported("the layer")),
+        | Kind::MaxNumBoundingBoxes(_) => Err(b.unsupported("the layer")),
     }
 }

@@ -2,23 +2,84 @@
 
 use keras_model::layers::dense::Dense;
 use keras_model::layers::quantized::Lora;
+use keras_model::{DType, Quantization};
 
+use super::quantized::{self, Kernel, Rounding};
 use super::{Call, activation};
 use crate::Result;
 use crate::graph::{Builder, Value};
 
 pub(super) fn lower(layer: &Dense, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>> {
-    if call.base.dtype.quantization.is_some() {
-        return Err(b.unsupported("quantisation"));
-    }
     let x = call.input(b)?;
-    let kernel = kernel(b, "kernel", layer.lora)?;
-    let mut y = product(b, x, kernel)?;
+    let mode = call.base.dtype.quantization.as_ref();
+    let mut y = match mode {
+        Some(mode) => quantized_product(layer, b, x, mode)?,
+        None => {
+            let kernel = kernel(b, "kernel", layer.lora)?;
+            product(b, x, kernel)?
+        }
+    };
     if layer.use_bias {
-        let bias = b.weight("bias")?;
+        let mut bias = b.weight("bias")?;
+        if matches!(mode, Some(Quantization::Float8 { .. })) && b.compute() == DType::Float32 {
+            // Keras rounds it so that a GPU can add it within the product.
+            bias = b.cast(bias, DType::BFloat16)?;
+            bias = b.cast(bias, DType::Float32)?;
+        }
         y = b.add(y, bias)?;
     }
     Ok(vec![activation::apply(&layer.activation, b, y)?])
+}
+
+/// The same with a kernel of few bits.
+fn quantized_product(
+    layer: &Dense,
+    b: &mut Builder<'_>,
+    x: Value,
+    mode: &Quantization,
+) -> Result<Value> {
+    let compute = b.compute();
+    let x = b.cast(x, compute)?;
+    let config = layer.quantization_config.as_ref();
+    let kernel = Kernel { columns: layer.units, config, zero: "kernel_zero" };
+    let (whole, by_channel) = match mode {
+        Quantization::Int8 => (true, true),
+        Quantization::Int4 { block_size } => {
+            (false, quantized::block_size(config, *block_size).is_none())
+        }
+        _ => (false, false),
+    };
+    let y = match Rounding::of(config, whole).filter(|_| by_channel) {
+        Some(rounding) => {
+            let (rounded, scale) = rounding.apply(b, x, &[b.rank(x).saturating_sub(1)])?;
+            let kernel = if whole {
+                quantized::whole(b, "kernel")?
+            } else {
+                quantized::unpack(b, "kernel", 1, layer.units, true)?
+            };
+            let y = product(b, rounded, kernel)?;
+            let y = b.cast(y, compute)?;
+            let kernel_scale = b.weight("kernel_scale")?;
+            let scale = b.mul(kernel_scale, scale)?;
+            b.div(y, scale)?
+        }
+        None => {
+            let kernel = kernel.floats(b, mode)?;
+            let x = match mode {
+                Quantization::Float8 { .. } => quantized::float8(b, x, "inputs_scale")?,
+                _ => x,
+            };
+            product(b, x, kernel)?
+        }
+    };
+    let Some((first, second, factor)) = quantized::lora(b, "kernel", layer.lora) else {
+        return Ok(y);
+    };
+    let (first, second) = (b.weight(&first)?, b.weight(&second)?);
+    let update = product(b, x, first)?;
+    let update = product(b, update, second)?;
+    let update = b.scale(update, factor)?;
+    b.add(y, update)
 }
 
 /// `x · kernel` along the last axis of `x`.

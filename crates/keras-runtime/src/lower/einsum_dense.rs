@@ -1,8 +1,10 @@
 //! `EinsumDense`.
 
+use keras_model::Quantization;
 use keras_model::layers::einsum_dense::EinsumDense;
 
 use super::einsum::einsum;
+use super::quantized::{self, Rounding};
 use super::{Call, activation, dense};
 use crate::Result;
 use crate::graph::{Builder, Value};
@@ -12,16 +14,102 @@ pub(super) fn lower(
     b: &mut Builder<'_>,
     call: &Call<'_>,
 ) -> Result<Vec<Value>> {
-    if call.base.dtype.quantization.is_some() {
-        return Err(b.unsupported("quantisation"));
-    }
     let x = call.input(b)?;
     let x = b.cast(x, b.compute())?;
-    let kernel = dense::kernel(b, "kernel", layer.lora)?;
-    let mut y = einsum(b, &layer.equation, &[x, kernel])?;
+    let mut y = match &call.base.dtype.quantization {
+        Some(mode) => quantized_product(layer, b, x, mode)?,
+        None => {
+            let kernel = dense::kernel(b, "kernel", layer.lora)?;
+            einsum(b, &layer.equation, &[x, kernel])?
+        }
+    };
     if b.has_weight("bias") {
         let bias = b.weight("bias")?;
         y = b.add(y, bias)?;
     }
     Ok(vec![activation::apply(&layer.activation, b, y)?])
+}
+
+/// The letters of the axes of input, kernel and output: those of `...` are not in the alphabet.
+fn letters(equation: &str, rank: usize) -> Option<[Vec<char>; 3]> {
+    let equation: String = equation.chars().filter(|c| !c.is_whitespace()).collect();
+    let (left, output) = equation.split_once("->")?;
+    let (input, kernel) = left.split_once(',')?;
+    let named = input.replace("...", "").chars().count();
+    let hidden: String = (0_u8..).take(rank.checked_sub(named)?).map(char::from).collect();
+    Some([input, kernel, output].map(|term| term.replace("...", &hidden).chars().collect()))
+}
+
+/// The product with a kernel of few bits.
+fn quantized_product(
+    layer: &EinsumDense,
+    b: &mut Builder<'_>,
+    x: Value,
+    mode: &Quantization,
+) -> Result<Value> {
+    let compute = b.compute();
+    let config = layer.quantization_config.as_ref();
+    let wrong = format!("equation {:?} does not fit", layer.equation);
+    let letters = letters(&layer.equation, b.rank(x));
+    let [input, _, output] = letters.as_ref().ok_or_else(|| b.error(wrong))?;
+    let summed = input.iter().enumerate().filter(|(_, c)| !output.contains(c));
+    let summed: Vec<usize> = summed.map(|(i, _)| i).collect();
+    let (whole, rounds) = match mode {
+        Quantization::Int8 => (true, true),
+        Quantization::Int4 { block_size } => {
+            (false, quantized::block_size(config, *block_size).is_none())
+        }
+        Quantization::Float8 { .. } => (false, false),
+        other => return Err(b.unsupported(format!("an equation in {other:?}"))),
+    };
+    let kernel = if whole {
+        quantized::whole(b, "kernel")?
+    } else if matches!(mode, Quantization::Float8 { .. }) {
+        let kernel = b.weight("kernel")?;
+        quantized::float8(b, kernel, "kernel_scale")?
+    } else {
+        return Err(b.unsupported("an equation in four bits"));
+    };
+    let rounding = Rounding::of(config, whole).filter(|_| rounds);
+    let (rounded, scale) = match rounding {
+        Some(rounding) => {
+            let (rounded, scale) = rounding.apply(b, x, &summed)?;
+            (rounded, Some(along(b, scale, input, output)?))
+        }
+        None if matches!(mode, Quantization::Float8 { .. }) => {
+            (quantized::float8(b, x, "inputs_scale")?, None)
+        }
+        None => (x, None),
+    };
+    let mut y = einsum(b, &layer.equation, &[rounded, kernel])?;
+    y = b.cast(y, compute)?;
+    if whole {
+        let kernel_scale = b.weight("kernel_scale")?;
+        let scale = match scale {
+            Some(scale) => b.mul(scale, kernel_scale)?,
+            None => kernel_scale,
+        };
+        y = b.div(y, scale)?;
+    }
+    let Some((first, second, factor)) = quantized::lora(b, "kernel", layer.lora) else {
+        return Ok(y);
+    };
+    let (first, second) = (b.weight(&first)?, b.weight(&second)?);
+    let update = einsum(b, &layer.equation, &[x, first])?;
+    let update = dense::product(b, update, second)?;
+    let update = b.scale(update, factor)?;
+    b.add(y, update)
+}
+
+/// A scale with the axes of the input, with those of the output: 1 long where the input has none.
+fn along(b: &mut Builder<'_>, scale: Value, input: &[char], output: &[char]) -> Result<Value> {
+    let place = |c: &char| input.iter().position(|i| i == c);
+    let mut order: Vec<usize> = output.iter().filter_map(place).collect();
+    let shape: Vec<usize> = output
+        .iter()
+        .map(|c| place(c).and_then(|i| b.shape(scale).get(i).copied()).unwrap_or(1))
+        .collect();
+    order.extend((0..input.len()).filter(|i| input.get(*i).is_some_and(|c| !output.contains(c))));
+    let scale = b.transpose(scale, order)?;
+    b.reshape(scale, shape)
 }

@@ -63,6 +63,7 @@ mod permute;
 mod pipeline;
 mod pooling;
 mod prelu;
+mod quantized;
 mod random_fourier_features;
 mod re_lu;
 mod recurrent;
@@ -122,7 +123,7 @@ fn inside(layer: &Layer, b: &mut Builder<'_>, inputs: &Inputs<Value>) -> Result<
     let casts = !matches!(layer.kind, Kind::InputLayer(_) | Kind::Model(_) | Kind::Operation(_));
     let compute = b.compute();
     let inputs = inputs.map(&mut |value: &Value| {
-        if !casts || !b.dtype(*value).is_float() {
+        if !casts || !compute.is_float() || !b.dtype(*value).is_float() {
             return Ok(*value);
         }
         let cast = b.cast(*value, compute)?;

@@ -140,6 +140,7 @@ mod conv_transpose;
 mod cumulative;
 mod depthwise;
 mod flip;
+mod float8;
 mod gather;
 mod gather_along;
 mod hash_bucket;
@@ -173,6 +174,7 @@ pub(crate) use conv_transpose::ConvTranspose;
 pub(crate) use cumulative::Cumulative;
 pub(crate) use depthwise::Depthwise;
 pub(crate) use flip::Flip;
+pub(crate) use float8::Float8;
 pub(crate) use gather::Gather;
 pub(crate) use gather_along::GatherAlong;
 pub(crate) use hash_bucket::HashBucket;
@@ -208,6 +210,7 @@ ops! {
     Cumulative(Cumulative),
     Depthwise(Depthwise),
     Flip(Flip),
+    Float8(Float8),
     Gather(Gather),
     GatherAlong(GatherAlong),
     HashBucket(HashBucket),

@@ -177,19 +177,20 @@ impl<'m> Builder<'m> {
         for input in inputs {
             let from = self.dtype(*input);
             let to = match (op.types(), from) {
-                (Types::Any, _) | (_, DType::Bool | DType::String) => from,
+                (Types::Any, _)
+                | (_, DType::Bool | DType::String | DType::Float32 | DType::Float64)
+                | (Types::Numbers, DType::Int64) => from,
                 (_, DType::Float16 | DType::BFloat16) => DType::Float32,
-                (_, DType::Float32 | DType::Float64) | (Types::Numbers, DType::Int64) => from,
                 (Types::Numbers, _) => DType::Int64,
                 (Types::Floats, _) => DType::Float32,
             };
-            if to != from {
+            if to == from {
+                cast.push(*input);
+            } else {
                 if from.is_float() || op.types() == Types::Numbers {
                     back = back.or(Some((to, from)));
                 }
                 cast.push(self.node(Op::Cast(Cast { dtype: to }), &[*input])?.remove(0));
-            } else {
-                cast.push(*input);
             }
         }
         let outputs = self.node(op, &cast)?;
@@ -305,9 +306,10 @@ impl<'m> Builder<'m> {
         self.weights.is_keras3
     }
 
-    /// The vocabulary of the current layer in the file's assets.
-    pub(crate) fn vocabulary(&self) -> Option<&'m Bytes> {
-        self.weights.vocabulary(self.path())
+    /// A file beside the config: a vocabulary.
+    #[allow(dead_code, reason = "text layers read their vocabularies from here")]
+    pub(crate) fn asset(&self, name: &str) -> Option<&Bytes> {
+        self.weights.asset(name)
     }
 
     /// An error that names the current layer.

@@ -22,6 +22,12 @@
     reason = "arithmetic on tensors converts between number types as NumPy does"
 )]
 #![allow(
+    clippy::needless_for_each,
+    clippy::single_match_else,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "which of two spellings is clearer differs from place to place"
+)]
+#![allow(
     clippy::many_single_char_names,
     clippy::similar_names,
     clippy::float_cmp,
@@ -30,6 +36,7 @@
 
 mod element;
 mod error;
+mod fuse;
 mod graph;
 mod kernels;
 mod lower;

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use keras_model::DType;
 
+use crate::fuse::fuse;
 use crate::graph::{Constant, Graph, Node, Source, Value};
 use crate::ops::{Op, Out, size};
 use crate::tensor::{Data, View};
@@ -54,6 +55,7 @@ impl Plan {
     pub(crate) fn new(graph: Graph) -> Result<Self> {
         let mut graph = graph;
         drop_unused(&mut graph);
+        fuse(&mut graph)?;
         pack(&mut graph);
         let owners = owners(&graph);
         let last_use = last_use(&graph, &owners);

@@ -324,7 +324,7 @@ impl Tensor {
     pub(crate) fn concat_rows(parts: &[&Self]) -> Result<Self> {
         let wrong = || Error::op("concat", "the parts do not fit each other");
         let (first, others) = parts.split_first().ok_or_else(wrong)?;
-        let (mut shape, mut data) = ((*first).shape.clone(), (*first).data.clone());
+        let (mut shape, mut data) = (first.shape.clone(), first.data.clone());
         for part in others {
             if part.shape.get(1..) != shape.get(1..) || !data.extend(&part.data) {
                 return Err(wrong());

@@ -34,13 +34,16 @@ pub(crate) trait Rows: Sync {
     fn find(&self, row: usize, at: &mut [Option<usize>]);
 }
 
+/// What is done with a piece of a row.
+pub(crate) type RowFunction<'a> = dyn Fn(&mut [f32]) + Sync + 'a;
+
 /// What is done with a result before it is written.
 #[derive(Clone, Copy)]
 pub(crate) struct Epilogue<'a> {
     /// Added to each row.
     pub(crate) bias: Option<&'a [f32]>,
     /// Done with a piece of a row.
-    pub(crate) function: Option<&'a (dyn Fn(&mut [f32]) + Sync)>,
+    pub(crate) function: Option<&'a RowFunction<'a>>,
 }
 
 impl Epilogue<'_> {
@@ -469,7 +472,7 @@ mod tests {
         }
         fn find(&self, row: usize, at: &mut [Option<usize>]) {
             at[0] = Some(row * 3);
-            at[1] = (row % 5 != 0).then_some(row);
+            at[1] = (!row.is_multiple_of(5)).then_some(row);
         }
     }
 

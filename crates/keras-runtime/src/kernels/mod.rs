@@ -9,9 +9,12 @@
     clippy::indexing_slicing,
     reason = "the loops index what they sized themselves; tested against plain loops"
 )]
+#![allow(
+    clippy::inline_always,
+    reason = "vector instructions must end up in the function that enables them"
+)]
 
 mod gemm;
-pub(crate) mod hash;
 pub(crate) mod parallel;
 mod simd;
 

@@ -141,8 +141,7 @@ fn operand(
 ) -> Result<Option<Value>> {
     match argument {
         Arg::Tensor(value) => Ok(Some(*value)),
-        Arg::Value(Json::Null) => Ok(None),
-        Arg::Value(value) => number(b, value, like).map(Some),
+        Arg::Value(value) if !value.is_null() => number(b, value, like).map(Some),
         Arg::Array { value, dtype } => {
             let (shape, all) =
                 rescaling::nested(value).ok_or_else(|| b.error("an array without numbers"))?;
@@ -156,7 +155,7 @@ fn operand(
             }
             super::concatenate::concatenate(b, &parts, 0).map(Some)
         }
-        Arg::Slice(_) | Arg::Ellipsis | Arg::Dict(_) => Ok(None),
+        Arg::Value(_) | Arg::Slice(_) | Arg::Ellipsis | Arg::Dict(_) => Ok(None),
     }
 }
 

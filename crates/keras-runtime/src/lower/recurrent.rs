@@ -139,7 +139,7 @@ fn run(
     let op = Recurrent {
         kind: cell.kind,
         activation,
-        recurrent_activation: gates,
+        gate_function: gates,
         backwards,
         zero_masked,
         bias: cell.state_bias.is_some(),

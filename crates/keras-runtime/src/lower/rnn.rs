@@ -37,7 +37,7 @@ pub(super) fn lower(layer: &RNN, b: &mut Builder<'_>, call: &Call<'_>) -> Result
     if states.is_empty() {
         let mut step = b.shape(x).to_vec();
         step.remove(1);
-        let shapes = state_shapes(b, &layer.cell, step, x)?;
+        let shapes = state_shapes(b, &layer.cell, &step, x)?;
         let dtype = b.compute();
         states = shapes.into_iter().map(|s| b.full(s, 0.0, dtype)).collect::<Result<_>>()?;
     }
@@ -52,11 +52,11 @@ pub(super) fn lower(layer: &RNN, b: &mut Builder<'_>, call: &Call<'_>) -> Result
 fn state_shapes(
     b: &Builder<'_>,
     cell: &Layer,
-    step: Vec<usize>,
+    step: &[usize],
     x: Value,
 ) -> Result<Vec<Vec<usize>>> {
     let dtype = b.dtype(x);
-    let tensor = keras_model::KerasTensor::new(&step[..], dtype);
+    let tensor = keras_model::KerasTensor::new(step, dtype);
     let outputs = cell.output(&Inputs::one(tensor))?;
     let states = outputs.iter().skip(1).map(|t| t.shape.known());
     let states: Option<Vec<Vec<usize>>> = states.collect();

@@ -89,28 +89,28 @@ impl Binary {
             Arithmetic::Mul => with!(T::times),
             Arithmetic::Div => with!(T::divide),
             Arithmetic::DivNoNan => {
-                with!(|a: T, b: T| if b == T::zero() { T::zero() } else { a.divide(b) })
+                with!(|a: T, b: T| if b == T::zero() { T::zero() } else { a.divide(b) });
             }
             Arithmetic::FloorDiv => with!(T::floor_div),
             Arithmetic::Mod => with!(T::modulo),
             Arithmetic::Fmod => {
-                with!(|a: T, b: T| if b == T::zero() && !T::FLOAT { T::zero() } else { a % b })
+                with!(|a: T, b: T| if b == T::zero() && !T::FLOAT { T::zero() } else { a % b });
             }
             Arithmetic::Pow => with!(T::power),
             Arithmetic::Max => {
-                with!(|a: T, b: T| if a > b || a.not_a_number() { a } else { b })
+                with!(|a: T, b: T| if a > b || a.not_a_number() { a } else { b });
             }
             Arithmetic::Min => {
-                with!(|a: T, b: T| if a < b || a.not_a_number() { a } else { b })
+                with!(|a: T, b: T| if a < b || a.not_a_number() { a } else { b });
             }
             Arithmetic::Fmax => {
-                with!(|a: T, b: T| if a > b || b.not_a_number() { a } else { b })
+                with!(|a: T, b: T| if a > b || b.not_a_number() { a } else { b });
             }
             Arithmetic::Fmin => {
-                with!(|a: T, b: T| if a < b || b.not_a_number() { a } else { b })
+                with!(|a: T, b: T| if a < b || b.not_a_number() { a } else { b });
             }
             Arithmetic::SquaredDifference => {
-                with!(|a: T, b: T| a.minus(b).times(a.minus(b)))
+                with!(|a: T, b: T| a.minus(b).times(a.minus(b)));
             }
             Arithmetic::Atan2 => with!(|a: T, b: T| T::float2(a, b, f64::atan2)),
             Arithmetic::Hypot => with!(|a: T, b: T| T::float2(a, b, f64::hypot)),
@@ -128,10 +128,10 @@ impl Binary {
             Arithmetic::Or => with!(|a: T, b: T| T::whole2(a, b, |a, b| a | b)),
             Arithmetic::Xor => with!(|a: T, b: T| T::whole2(a, b, |a, b| a ^ b)),
             Arithmetic::ShiftLeft => {
-                with!(|a: T, b: T| T::whole2(a, b, |a, b| a.wrapping_shl(b as u32)))
+                with!(|a: T, b: T| T::whole2(a, b, |a, b| a.wrapping_shl(b as u32)));
             }
             Arithmetic::ShiftRight => {
-                with!(|a: T, b: T| T::whole2(a, b, |a, b| a.wrapping_shr(b as u32)))
+                with!(|a: T, b: T| T::whole2(a, b, |a, b| a.wrapping_shr(b as u32)));
             }
         }
         Ok(())

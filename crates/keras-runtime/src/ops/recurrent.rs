@@ -50,7 +50,7 @@ impl CellKind {
 pub(crate) struct Recurrent {
     pub(crate) kind: CellKind,
     pub(crate) activation: Function,
-    pub(crate) recurrent_activation: Function,
+    pub(crate) gate_function: Function,
     /// Whether the last step comes first; outputs come in the order of the steps.
     pub(crate) backwards: bool,
     /// Whether masked steps give zeros rather than the output before.
@@ -205,7 +205,7 @@ impl Recurrent {
             if late {
                 for row in 0..batch {
                     let z = &mut z[row * width..][..width];
-                    apply(&self.recurrent_activation, &mut z[..2 * units]);
+                    apply(&self.gate_function, &mut z[..2 * units]);
                     for i in 0..units {
                         reset[row * units + i] = z[units + i] * h[row * units + i];
                     }
@@ -238,9 +238,9 @@ impl Recurrent {
                     }
                     CellKind::Lstm => {
                         let c = &mut c[row * units..][..units];
-                        apply(&self.recurrent_activation, &mut z[..2 * units]);
+                        apply(&self.gate_function, &mut z[..2 * units]);
                         apply(&self.activation, &mut z[2 * units..3 * units]);
-                        apply(&self.recurrent_activation, &mut z[3 * units..]);
+                        apply(&self.gate_function, &mut z[3 * units..]);
                         for i in 0..units {
                             c[i] = z[units + i] * c[i] + z[i] * z[2 * units + i];
                         }
@@ -251,7 +251,7 @@ impl Recurrent {
                     CellKind::Gru { reset_after } => {
                         let x = &x(row)[2 * units..];
                         if reset_after {
-                            apply(&self.recurrent_activation, &mut z[..2 * units]);
+                            apply(&self.gate_function, &mut z[..2 * units]);
                             for i in 0..units {
                                 z[2 * units + i] = x[i] + z[units + i] * z[2 * units + i];
                             }

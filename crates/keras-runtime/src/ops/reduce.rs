@@ -103,9 +103,7 @@ fn fold<T: Number>(blocks: &[(usize, bool)], x: &[T], y: &mut [T], f: fn(T, T) -
         [(_, true)] => {
             if let Some(y) = y.first_mut() {
                 *y = f(*y, pairwise(x, f).unwrap_or(*y));
-                if x.is_empty() {
-                    return;
-                }
+                if x.is_empty() {}
             }
         }
         [(n, gone), rest @ ..] => {

@@ -289,11 +289,12 @@ fn borders(c: &OpCall<'_>, rank: usize) -> Option<Vec<(usize, usize)>> {
 
 fn plain_list(argument: &keras_model::Arg<Value>) -> Option<serde_json::Value> {
     match argument {
-        keras_model::Arg::Value(value) => Some(value.clone()),
+        keras_model::Arg::Value(value) | keras_model::Arg::Array { value, .. } => {
+            Some(value.clone())
+        }
         keras_model::Arg::List(items) => {
             items.iter().map(plain_list).collect::<Option<Vec<_>>>().map(serde_json::Value::Array)
         }
-        keras_model::Arg::Array { value, .. } => Some(value.clone()),
         _ => None,
     }
 }

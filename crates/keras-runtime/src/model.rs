@@ -34,7 +34,7 @@ pub struct Input {
 
 /// The weights of a model, read when they are used.
 pub(crate) struct Weights {
-    all: Vec<Weight>,
+    weights: Vec<Weight>,
     places: HashMap<(String, String), usize>,
     constants: Mutex<HashMap<usize, Arc<Constant>>>,
     assets: BTreeMap<String, Bytes>,
@@ -48,15 +48,23 @@ impl Weights {
         for (i, weight) in weights.iter().enumerate() {
             places.entry((weight.layer.clone(), weight.name.clone())).or_insert(i);
         }
-        Self { all: weights, places, constants: Mutex::default(), assets, is_keras3 }
+        Self { weights, places, constants: Mutex::default(), assets, is_keras3 }
     }
 
     pub(crate) fn has(&self, layer: &str, name: &str) -> bool {
         self.places.contains_key(&(layer.to_owned(), name.to_owned()))
     }
 
-    pub(crate) fn asset(&self, name: &str) -> Option<&Bytes> {
-        self.assets.get(name)
+    /// The vocabulary in the assets whose folder has the layer's name, or the only one.
+    pub(crate) fn vocabulary(&self, layer: &str) -> Option<&Bytes> {
+        let all = || self.assets.iter().filter(|(path, _)| path.ends_with("vocabulary.txt"));
+        let named = all().find(|(path, _)| {
+            let folder = path.strip_suffix("/vocabulary.txt");
+            folder.is_some_and(|f| f == layer || f.ends_with(&format!("/{layer}")))
+        });
+        let mut rest = all();
+        let only = rest.next().filter(|_| rest.next().is_none());
+        named.or(only).map(|(_, bytes)| bytes)
     }
 
     pub(crate) fn find(&self, layer: &str, name: &str) -> Result<Option<Arc<Constant>>> {
@@ -67,7 +75,7 @@ impl Weights {
         if let Some(constant) = constants.get(place) {
             return Ok(Some(Arc::clone(constant)));
         }
-        let Some(weight) = self.all.get(*place) else { return Ok(None) };
+        let Some(weight) = self.weights.get(*place) else { return Ok(None) };
         let constant = Arc::new(constant(weight)?);
         constants.insert(*place, Arc::clone(&constant));
         Ok(Some(constant))
@@ -285,10 +293,9 @@ impl Input {
         } else if shape.len() == dims.len() + 1 && shape.last() == Some(&1) {
             shape.pop();
         }
-        // As in Keras the number of samples may be another one than in the file.
-        let pairs = shape.iter().zip(dims).skip(1);
-        let fits =
-            shape.len() == dims.len() && pairs.into_iter().all(|(n, d)| d.is_none_or(|d| d == *n));
+        // As in Keras, the batch may be of any length, whatever the file says.
+        let fits = shape.len() == dims.len()
+            && shape.iter().zip(dims).skip(1).all(|(n, dim)| dim.is_none_or(|d| d == *n));
         let text = |dtype| dtype == DType::String;
         if !fits || text(tensor.dtype()) != text(self.dtype) {
             return Err(Error::Input {

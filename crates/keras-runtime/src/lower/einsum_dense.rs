@@ -4,7 +4,7 @@ use keras_model::Quantization;
 use keras_model::layers::einsum_dense::EinsumDense;
 
 use super::einsum::einsum;
-use super::quantized::{self, Rounding};
+use super::quantized::{self, Kernel, Rounding};
 use super::{Call, activation, dense};
 use crate::Result;
 use crate::graph::{Builder, Value};
@@ -50,8 +50,8 @@ fn quantized_product(
     let compute = b.compute();
     let config = layer.quantization_config.as_ref();
     let wrong = format!("equation {:?} does not fit", layer.equation);
-    let letters = letters(&layer.equation, b.rank(x));
-    let [input, _, output] = letters.as_ref().ok_or_else(|| b.error(wrong))?;
+    let letters = letters(&layer.equation, b.rank(x)).ok_or_else(|| b.error(wrong))?;
+    let [input, kernel_letters, output] = &letters;
     let summed = input.iter().enumerate().filter(|(_, c)| !output.contains(c));
     let summed: Vec<usize> = summed.map(|(i, _)| i).collect();
     let (whole, rounds) = match mode {
@@ -60,7 +60,7 @@ fn quantized_product(
             (false, quantized::block_size(config, *block_size).is_none())
         }
         Quantization::Float8 { .. } => (false, false),
-        other => return Err(b.unsupported(format!("an equation in {other:?}"))),
+        Quantization::Gptq { .. } | Quantization::Awq { .. } => (false, false),
     };
     let kernel = if whole {
         quantized::whole(b, "kernel")?
@@ -68,7 +68,13 @@ fn quantized_product(
         let kernel = b.weight("kernel")?;
         quantized::float8(b, kernel, "kernel_scale")?
     } else {
-        return Err(b.unsupported("an equation in four bits"));
+        let shape = kernel_shape(layer, b, x, &letters)?;
+        // Rows are what is summed up.
+        let lengths = kernel_letters.iter().zip(&shape);
+        let columns = lengths.filter(|(c, _)| output.contains(c)).map(|(_, n)| n).product();
+        let kernel = Kernel { columns, config, zero: "zero_point" };
+        let kernel = kernel.floats(b, mode)?;
+        b.reshape(kernel, shape.clone())?
     };
     let rounding = Rounding::of(config, whole).filter(|_| rounds);
     let (rounded, scale) = match rounding {
@@ -99,6 +105,26 @@ fn quantized_product(
     let update = dense::product(b, update, second)?;
     let update = b.scale(update, factor)?;
     b.add(y, update)
+}
+
+/// Lengths of the kernel's axes: from the input, else from the config's output.
+fn kernel_shape(
+    layer: &EinsumDense,
+    b: &Builder<'_>,
+    x: Value,
+    [input, kernel, output]: &[Vec<char>; 3],
+) -> Result<Vec<usize>> {
+    let dims = layer.output_shape.dims();
+    let length = |c: &char| {
+        let given = input.iter().position(|i| i == c);
+        if let Some(n) = given.and_then(|i| b.shape(x).get(i)) {
+            return Some(*n);
+        }
+        let from_end = output.iter().rev().position(|o| o == c)?;
+        dims.iter().rev().nth(from_end).copied().flatten()
+    };
+    let shape: Option<Vec<usize>> = kernel.iter().map(length).collect();
+    shape.ok_or_else(|| b.error(format!("equation {:?} does not fit", layer.equation)))
 }
 
 /// A scale with the axes of the input, with those of the output: 1 long where the input has none.

@@ -89,10 +89,15 @@ impl Table {
         Ok(Self { tokens, had_special, oov_start, start })
     }
 
+    /// Number of tokens, special ones included.
+    pub(super) const fn size(&self) -> usize {
+        self.start + self.tokens.len()
+    }
+
     /// Length of the vectors.
     pub(super) fn depth(&self, layer: &IndexLookup) -> usize {
         let padded = layer.max_tokens.filter(|_| layer.pad_to_max_tokens);
-        padded.unwrap_or(self.start + self.tokens.len())
+        padded.unwrap_or(self.size())
     }
 
     /// Places by token.

@@ -8,11 +8,14 @@ mod activation;
 mod adaptive_pooling;
 mod additive_attention;
 mod attention;
+mod auto_contrast;
 mod axes;
 mod batch_normalization;
 mod bidirectional;
 pub(crate) mod build;
 mod call;
+mod category_encoding;
+mod center_crop;
 mod concatenate;
 mod conv;
 mod conv_lstm;
@@ -22,44 +25,54 @@ mod cropping;
 mod cudnn_rnn;
 mod dense;
 mod depthwise_conv;
+mod discretization;
 mod dot;
 mod einsum;
 mod einsum_dense;
 mod elu;
 mod embedding;
+mod encoding;
+mod feature_space;
 mod flatten;
 mod global_pooling;
 mod group_normalization;
 mod grouped_query_attention;
 mod gru;
 mod gru_cell;
+mod hashed_crossing;
+mod hashing;
 mod highway;
 mod identity;
+mod image;
+mod index_lookup;
 mod layer_normalization;
 mod leaky_re_lu;
 mod locally_connected;
 mod lstm;
 mod lstm_cell;
 mod masking;
+mod max_num_bounding_boxes;
 mod maxout_dense;
+mod mel_spectrogram;
 mod merge;
 mod merging;
 pub(crate) mod model;
 mod multi_head_attention;
 mod normalization;
 mod operation;
-mod ops;
 mod parametric_softplus;
 mod permute;
+mod pipeline;
 mod pooling;
 mod prelu;
+mod quantized;
 mod random_fourier_features;
 mod re_lu;
 mod recurrent;
 mod repeat_vector;
 mod rescaling;
 mod reshape;
-mod resize;
+mod resizing;
 mod reversible_embedding;
 mod rms_normalization;
 mod rnn;
@@ -71,7 +84,9 @@ mod spatial;
 mod spectral_normalization;
 mod srelu;
 mod stacked_rnn_cells;
+mod stft_spectrogram;
 mod subtract;
+mod text_vectorization;
 mod thresholded_relu;
 mod time_distributed;
 mod unit_normalization;
@@ -110,7 +125,7 @@ fn inside(layer: &Layer, b: &mut Builder<'_>, inputs: &Inputs<Value>) -> Result<
     let casts = !matches!(layer.kind, Kind::InputLayer(_) | Kind::Model(_) | Kind::Operation(_));
     let compute = b.compute();
     let inputs = inputs.map(&mut |value: &Value| {
-        if !casts || !b.dtype(*value).is_float() {
+        if !casts || !compute.is_float() || !b.dtype(*value).is_float() {
             return Ok(*value);
         }
         let cast = b.cast(*value, compute)?;
@@ -163,6 +178,7 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         Kind::ConvLSTM2D(l) => conv_lstm::lower(l, b, call),
         Kind::ConvLSTM2DCell(l) => conv_lstm2d_cell::lower(l, b, call),
         Kind::ConvLSTM3D(l) => conv_lstm::lower(l, b, call),
+        Kind::ConvRNN2D(l) => rnn::lower(l, b, call),
         Kind::Cropping1D(l) => cropping::lower(l, b, call),
         Kind::Cropping2D(l) => cropping::lower(l, b, call),
         Kind::Cropping3D(l) => cropping::lower(l, b, call),
@@ -205,7 +221,7 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         Kind::ParametricSoftplus(l) => parametric_softplus::lower(l, b, call),
         Kind::Permute(l) => permute::lower(l, b, call),
         Kind::RMSNormalization(l) => rms_normalization::lower(l, b, call),
-        Kind::RNN(l) | Kind::ConvRNN2D(l) => rnn::lower(l, b, call),
+        Kind::RNN(l) => rnn::lower(l, b, call),
         Kind::RandomFourierFeatures(l) => random_fourier_features::lower(l, b, call),
         Kind::ReLU(l) => re_lu::lower(l, b, call),
         Kind::RepeatVector(l) => repeat_vector::lower(l, b, call),
@@ -231,18 +247,33 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         Kind::ZeroPadding1D(l) => zero_padding::lower(l, b, call),
         Kind::ZeroPadding2D(l) => zero_padding::lower(l, b, call),
         Kind::ZeroPadding3D(l) => zero_padding::lower(l, b, call),
+        Kind::CategoryEncoding(l) => category_encoding::lower(l, b, call),
+        Kind::Discretization(l) => discretization::lower(l, b, call),
+        Kind::HashedCrossing(l) => hashed_crossing::lower(l, b, call),
+        Kind::Hashing(l) => hashing::lower(l, b, call),
+        Kind::IntegerLookup(l) => index_lookup::lower(l, b, call),
+        Kind::StringLookup(l) => index_lookup::lower(l, b, call),
+        Kind::TextVectorization(l) => text_vectorization::lower(l, b, call),
+        Kind::Resizing(l) => resizing::lower(l, b, call),
+        Kind::CenterCrop(l) => center_crop::lower(l, b, call),
+        Kind::Pipeline(l) => pipeline::lower(l, b, call),
+        Kind::STFTSpectrogram(l) => stft_spectrogram::lower(l, b, call),
+        Kind::MelSpectrogram(l) => mel_spectrogram::lower(l, b, call),
+        Kind::AutoContrast(l) => auto_contrast::lower(l, b, call),
+        Kind::MaxNumBoundingBoxes(l) => max_num_bounding_boxes::lower(l, b, call),
+        Kind::FeatureSpace(l) => feature_space::lower(l, b, call),
         Kind::Add(_) => merging::lower(b, call, Merging::Add),
         Kind::Average(_) => merging::lower(b, call, Merging::Average),
         Kind::Maximum(_) => merging::lower(b, call, Merging::Maximum),
         Kind::Minimum(_) => merging::lower(b, call, Merging::Minimum),
         Kind::Multiply(_) => merging::lower(b, call, Merging::Multiply),
+        Kind::InputLayer(_) => identity::lower(b, call),
         Kind::Model(l) => model::lower(l, b, &call.inputs),
         Kind::Operation(l) => operation::lower(l, b, call),
         Kind::Lambda(_) => Err(b.unsupported("Python code")),
         Kind::Custom(_) => Err(b.unsupported("a layer of the file's author")),
-        // What only training does, and what does nothing.
-        Kind::InputLayer(_)
-        | Kind::AlphaDropout(_)
+        // What only training does.
+        Kind::AlphaDropout(_)
         | Kind::Dropout(_)
         | Kind::GaussianDropout(_)
         | Kind::GaussianNoise(_)
@@ -250,23 +281,11 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         | Kind::SpatialDropout1D(_)
         | Kind::SpatialDropout2D(_)
         | Kind::SpatialDropout3D(_)
-        | Kind::ActivityRegularization(_) => identity::lower(b, call),
-        Kind::AugMix(_)
-        | Kind::AutoContrast(_)
-        | Kind::CategoryEncoding(_)
-        | Kind::CenterCrop(_)
-        | Kind::ContrastLimitedAdaptiveHistogramEqualization(_)
+        | Kind::ActivityRegularization(_)
+        | Kind::AugMix(_)
         | Kind::CutMix(_)
-        | Kind::Discretization(_)
-        | Kind::Equalization(_)
-        | Kind::FeatureSpace(_)
-        | Kind::HashedCrossing(_)
-        | Kind::Hashing(_)
-        | Kind::IntegerLookup(_)
-        | Kind::MaxNumBoundingBoxes(_)
-        | Kind::MelSpectrogram(_)
         | Kind::MixUp(_)
-        | Kind::Pipeline(_)
+        | Kind::Equalization(_)
         | Kind::RandAugment(_)
         | Kind::RandomBrightness(_)
         | Kind::RandomColorDegeneration(_)
@@ -290,10 +309,7 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         | Kind::RandomTranslation(_)
         | Kind::RandomWidth(_)
         | Kind::RandomZoom(_)
-        | Kind::Resizing(_)
-        | Kind::STFTSpectrogram(_)
-        | Kind::Solarization(_)
-        | Kind::StringLookup(_)
-        | Kind::TextVectorization(_) => Err(b.unsupported("the layer")),
+        | Kind::Solarization(_) => identity::lower(b, call),
+        Kind::ContrastLimitedAdaptiveHistogramEqualization(_) => Err(b.unsupported("the layer")),
     }
 }

@@ -1,0 +1,42 @@
+//! `MaxNumBoundingBoxes`.
+
+use keras_model::Arg;
+use keras_model::layers::max_num_bounding_boxes::MaxNumBoundingBoxes;
+
+use super::Call;
+use crate::Result;
+use crate::graph::{Builder, Value};
+use crate::ops::PadMode;
+
+pub(super) fn lower(
+    layer: &MaxNumBoundingBoxes,
+    b: &mut Builder<'_>,
+    call: &Call<'_>,
+) -> Result<Vec<Value>> {
+    let Some(Arg::Dict(entries)) = call.inputs.args.first() else { return Ok(call.tensors()) };
+    let mut entries: Vec<_> = entries.iter().collect();
+    entries.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut out = Vec::new();
+    for (key, value) in entries {
+        let mut tensors = Vec::new();
+        value.tensors(&mut tensors);
+        for tensor in tensors {
+            out.push(match key.as_str() {
+                "bounding_boxes" => first(layer, b, *tensor)?,
+                _ => *tensor,
+            });
+        }
+    }
+    Ok(out)
+}
+
+/// The first boxes or labels of each image, filled up.
+fn first(layer: &MaxNumBoundingBoxes, b: &mut Builder<'_>, x: Value) -> Result<Value> {
+    let found = b.dim(x, 1)?;
+    let x = b.slice(x, 1, 0, found.min(layer.max_number))?;
+    let mut borders = vec![(0, 0); b.rank(x)];
+    if let Some(border) = borders.get_mut(1) {
+        *border = (0, layer.max_number.saturating_sub(found));
+    }
+    b.pad(x, &borders, PadMode::Constant(layer.fill_value as f64))
+}

@@ -1,6 +1,7 @@
 //! `cargo bench`. One module per question; each says what a slow-down would mean.
 //!
-//! The models are made by `benches/make_models.py` (needs Keras); without them the groups skip.
+//! The models are made by `benches/make_models.py` (needs Keras), the other files by `benches/make_files.py` (h5py);
+//! without them the groups skip.
 
 #![allow(
     clippy::unwrap_used,
@@ -8,6 +9,7 @@
     reason = "a bench that cannot run should stop; criterion's macros have no docs"
 )]
 
+mod hdf5;
 mod load;
 
-criterion::criterion_main!(load::benches);
+criterion::criterion_main!(load::benches, hdf5::benches);

@@ -9,8 +9,8 @@ use hdf5_lite::{File, Limits, LinkTarget, Node, Object};
 /// An error of one object does not keep from the next. What `visit` returns is visited too.
 pub fn each_object(bytes: &[u8], mut visit: impl FnMut(&File, &Node) -> Vec<Object>) {
     let mut limits = Limits::default();
-    limits.read_bytes = 1 << 24;
-    limits.unbacked_bytes = 1 << 20;
+    limits.read_bytes = 1 << 21;
+    limits.unbacked_bytes = 1 << 18;
     let Ok(file) = File::options().limits(limits).from_bytes(bytes.to_vec()) else { return };
     let Ok(root) = file.root() else { return };
     let mut seen = HashSet::new();

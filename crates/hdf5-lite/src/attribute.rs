@@ -15,6 +15,17 @@ use crate::parse::Structure;
 use crate::storage::Block;
 
 /// A small named value on an object.
+///
+/// ```no_run
+/// # let file = hdf5_lite::File::open("model.h5")?;
+/// let root = file.root()?;
+/// let version = root.attr("keras_version")?.string()?;
+/// let rates: Vec<f64> = root.attr("rates")?.read()?;
+/// for attribute in root.attrs()? {
+///     println!("{} {:?}: {:?}", attribute.name(), attribute.shape(), attribute.values()?);
+/// }
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Attribute {
     file: File,

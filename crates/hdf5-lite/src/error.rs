@@ -4,6 +4,14 @@
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Errors of this crate. Offsets count bytes from the start of the file.
+///
+/// ```
+/// use hdf5_lite::{Error, File};
+/// match File::from_bytes(&b"PK\x03\x04 and so on"[..]) {
+///     Err(Error::NotHdf5 { found }) => assert!(!found.is_empty()),
+///     other => panic!("{other:?}"),
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -17,6 +17,20 @@ use crate::object::{Node, Object, ObjectAddress, ObjectKind, latin_1, text};
 use crate::parse::Structure;
 
 /// A group: names for other objects.
+///
+/// ```no_run
+/// # let file = hdf5_lite::File::open("model.h5")?;
+/// use hdf5_lite::Node;
+/// let weights = file.group("model_weights")?;
+/// for link in weights.links()? {
+///     match weights.follow(&link)?.into_node()? {
+///         Node::Group(group) => println!("{}/", group.path()),
+///         Node::Dataset(dataset) => println!("{} {:?}", dataset.path(), dataset.shape()),
+///         _ => {}
+///     }
+/// }
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Group {
     pub(crate) object: Object,
@@ -49,6 +63,17 @@ impl Links {
 }
 
 /// A link of a group.
+///
+/// ```no_run
+/// # let file = hdf5_lite::File::open("model.h5")?;
+/// use hdf5_lite::LinkTarget;
+/// for link in file.root()?.links()? {
+///     if let LinkTarget::External { file, .. } = link.target() {
+///         println!("{} is in {}", link.name(), String::from_utf8_lossy(file));
+///     }
+/// }
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Link {
     pub(crate) name: Name,

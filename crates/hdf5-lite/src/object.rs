@@ -28,6 +28,18 @@ impl ObjectAddress {
 }
 
 /// An object of any kind.
+///
+/// ```no_run
+/// # let file = hdf5_lite::File::open("model.h5")?;
+/// use hdf5_lite::Node;
+/// match file.node("model_weights")? {
+///     Node::Group(group) => println!("{} links", group.links()?.len()),
+///     Node::Dataset(dataset) => println!("{:?}", dataset.shape()),
+///     Node::Datatype(committed) => println!("{:?}", committed.datatype()),
+///     _ => {}
+/// }
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Node {

@@ -17,6 +17,19 @@ use crate::selection::StoredSelection;
 use crate::storage::Block;
 
 /// What an element of reference type refers to.
+///
+/// ```no_run
+/// # let file = hdf5_lite::File::open("table.h5")?;
+/// use hdf5_lite::{Node, Reference, Value};
+/// for value in file.dataset("references")?.values()? {
+///     let Value::Reference(reference) = value else { continue };
+///     let node = file.dereference(&reference)?.into_node()?;
+///     if let (Reference::Region(region), Node::Dataset(dataset)) = (&reference, node) {
+///         let part: Vec<f64> = dataset.read_region(region)?;
+///     }
+/// }
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reference {

@@ -25,6 +25,12 @@ pub trait Resolver: Send + Sync {
 }
 
 /// Resolves names to files in one folder and below, and nowhere else.
+///
+/// ```
+/// use hdf5_lite::{Folder, Resolver};
+/// assert_eq!(Folder::new("data").resolve("/etc/passwd")?, None);
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Folder(PathBuf);
 

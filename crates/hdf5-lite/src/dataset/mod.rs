@@ -21,14 +21,26 @@ use bytes::Bytes;
 use crate::chunk::{self, Chunk, Grid};
 use crate::error::{Error, Result};
 use crate::file::File;
+use crate::limits::Limits;
 use crate::message::{
     ChunkedLayout, DataLayout, Dataspace, Datatype, ExternalFiles, FillValue, FillValueOld,
     FilterInfo, FilterPipeline,
 };
 use crate::object::{Object, ObjectKind};
-use crate::parse::{Address, Structure};
+use crate::parse::Structure;
 
 /// A dataset; a clone is another handle to the same one.
+///
+/// ```no_run
+/// # let file = hdf5_lite::File::open("model.h5")?;
+/// let kernel = file.dataset("dense/kernel")?;
+/// println!("{:?} of {:?}, {:?}", kernel.shape(), kernel.datatype(), kernel.layout());
+/// let all = kernel.read::<f32>()?; // borrowed if it lies in the file as it is
+/// let every_second = hdf5_lite::Axis { start: 0, stride: 2, count: None, block: 1 };
+/// let rows: Vec<f32> = kernel.read_slice(hdf5_lite::s![every_second, ..])?;
+/// let points: Vec<f32> = kernel.read_points(&[[0, 0], [7, 3]])?;
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Dataset {
     pub(crate) object: Object,
@@ -41,7 +53,7 @@ struct Inner {
     space: Dataspace,
     layout: DataLayout,
     /// Known after the first read.
-    index: OnceLock<Arc<Index>>,
+    index: OnceLock<Index>,
 }
 
 /// The chunks of a dataset.
@@ -131,7 +143,7 @@ impl Dataset {
     /// All elements as stored, and their extent; of a virtual dataset both belong together.
     fn bytes_and_extent(&self) -> Result<(Bytes, Dataspace)> {
         match self.inner.layout {
-            DataLayout::Virtual(id) => mapping::read(self, id),
+            DataLayout::Virtual(id) => mapping::read(self, id, &[]),
             _ => Ok((self.bytes()?, self.inner.space.clone())),
         }
     }
@@ -139,6 +151,11 @@ impl Dataset {
     /// The number of elements; `None` if 64 bits cannot say it.
     pub fn elements(&self) -> Option<u64> {
         self.inner.space.elements()
+    }
+
+    /// Whether there are no elements; a virtual dataset knows only with its sources.
+    fn has_none(&self) -> bool {
+        self.elements() == Some(0) && self.layout() != Layout::Virtual
     }
 
     /// How the elements are stored.
@@ -193,7 +210,10 @@ impl Dataset {
         Ok(match &self.inner.layout {
             DataLayout::Compact(data) => data.len() as u64,
             DataLayout::Contiguous { address: Some(_), .. } => self.wanted_bytes()?,
-            DataLayout::Chunked(layout) => self.index(layout)?.chunks.iter().map(|c| c.size).sum(),
+            DataLayout::Chunked(layout) => {
+                let sizes = self.index(layout)?.chunks.iter().map(|chunk| chunk.size);
+                sizes.fold(0, u64::saturating_add)
+            }
             DataLayout::Contiguous { .. } | DataLayout::Virtual(_) => 0,
         })
     }
@@ -213,7 +233,7 @@ impl Dataset {
     /// in one piece.
     pub fn bytes(&self) -> Result<Bytes> {
         if let DataLayout::Virtual(id) = self.inner.layout {
-            return Ok(mapping::read(self, id)?.0);
+            return Ok(mapping::read(self, id, &[])?.0);
         }
         let wanted = self.wanted_bytes()?;
         if wanted == 0 {
@@ -249,7 +269,8 @@ impl Dataset {
             }
             DataLayout::Contiguous { .. } => self.filled::<u8>(wanted, 0).map(Bytes::from),
             DataLayout::Virtual(id) => {
-                let (all, space) = mapping::read(self, *id)?;
+                let bounds: Vec<_> = selection.bounds().collect();
+                let (all, space) = mapping::read(self, *id, &bounds)?;
                 self.pick(&all, &space.dims, selection, wanted)
             }
         }
@@ -285,11 +306,7 @@ impl Dataset {
                 if size.is_some_and(|size| size < wanted) {
                     return Err(self.broken("size of contiguous data"));
                 }
-                crate::limits::Limits::ask(
-                    "bytes of one read",
-                    wanted,
-                    self.file().limits().read_bytes,
-                )?;
+                Limits::ask("bytes of one read", wanted, self.file().limits().read_bytes)?;
                 Ok(Some(self.file().read(*address, wanted)?.data))
             }
             _ => Ok(None),
@@ -318,18 +335,15 @@ impl Dataset {
     }
 
     /// The chunks, read once.
-    fn index(&self, layout: &ChunkedLayout) -> Result<Arc<Index>> {
+    fn index(&self, layout: &ChunkedLayout) -> Result<&Index> {
         if let Some(index) = self.inner.index.get() {
-            return Ok(Arc::clone(index));
+            return Ok(index);
         }
         let at = self.file().offset(self.object.address().0);
         let grid = Grid::new(&self.inner.space, layout, at)?;
         let chunks = chunk::chunks(self.file(), layout, &grid)?;
-        Ok(Arc::clone(
-            self.inner
-                .index
-                .get_or_init(|| Arc::new(Index { grid, chunks, cache: cache::Cache::default() })),
-        ))
+        let index = Index { grid, chunks, cache: cache::Cache::default() };
+        Ok(self.inner.index.get_or_init(|| index))
     }
 
     /// All elements as they lie in memory: the map or the bytes that the file was opened from.
@@ -337,7 +351,7 @@ impl Dataset {
         let wanted = usize::try_from(self.wanted_bytes().ok()?).ok()?;
         match &self.inner.layout {
             DataLayout::Compact(data) => data.get(..wanted),
-            DataLayout::Contiguous { address: Some(Address(_)), .. } => {
+            DataLayout::Contiguous { address: Some(_), .. } => {
                 // The same checks as for any read.
                 let part = self.in_place(wanted as u64).ok().flatten()?;
                 let memory = self.file().memory()?;

@@ -7,6 +7,13 @@ use crate::error::{Error, Result};
 /// What is selected along one axis: `count` blocks of `block` elements, `stride` apart.
 ///
 /// Made from an index or a range, mostly by [`s!`](crate::s).
+///
+/// ```
+/// use hdf5_lite::Axis;
+/// let pairs = Axis { start: 1, stride: 4, count: Some(3), block: 2 }; // 1, 2, 5, 6, 9, 10
+/// assert_eq!(Axis::from(2..5), Axis { start: 2, stride: 1, count: Some(3), block: 1 });
+/// # let _ = pairs;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Axis {
     /// The first element.

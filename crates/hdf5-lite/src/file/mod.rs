@@ -29,6 +29,14 @@ use crate::superblock::Superblock;
 use crate::{Dataset, element};
 
 /// An open HDF5 file; a clone is another handle to the same one.
+///
+/// ```no_run
+/// use hdf5_lite::File;
+/// let file = File::open("model.h5")?;
+/// let same = File::from_bytes(std::fs::read("model.h5")?)?;
+/// assert_eq!(file.root()?.links()?.len(), same.root()?.links()?.len());
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct File {
     inner: Arc<Inner>,

@@ -49,6 +49,36 @@ use crate::limits::Limits;
 use crate::message::FilterPipeline;
 
 /// Undoes one filter.
+///
+/// ```
+/// use std::borrow::Cow;
+///
+/// /// Every bit the other way round.
+/// #[derive(Debug)]
+/// struct Not;
+///
+/// impl hdf5_lite::Filter for Not {
+///     fn id(&self) -> u16 {
+///         40_000
+///     }
+///
+///     fn name(&self) -> &'static str {
+///         "not"
+///     }
+///
+///     fn decode<'c>(
+///         &self,
+///         _client_data: &[u32],
+///         mut chunk: Cow<'c, [u8]>,
+///         _expected: usize,
+///     ) -> hdf5_lite::Result<Cow<'c, [u8]>> {
+///         chunk.to_mut().iter_mut().for_each(|byte| *byte = !*byte);
+///         Ok(chunk)
+///     }
+/// }
+///
+/// let options = hdf5_lite::File::options().filter(Not);
+/// ```
 pub trait Filter: Send + Sync + fmt::Debug {
     /// The number under which the filter is registered with The HDF Group.
     fn id(&self) -> u16;

@@ -39,7 +39,8 @@ pub(super) fn lower(
     })
 }
 
-fn range(b: &mut Builder<'_>, x: Value, from: [f64; 2], to: [f64; 2]) -> Result<Value> {
+/// Values of one range in another.
+pub(super) fn range(b: &mut Builder<'_>, x: Value, from: [f64; 2], to: [f64; 2]) -> Result<Value> {
     if from == to {
         return Ok(x);
     }

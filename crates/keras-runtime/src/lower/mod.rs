@@ -17,6 +17,7 @@ mod call;
 mod category_encoding;
 mod center_crop;
 mod concatenate;
+mod contrast_limited_adaptive_histogram_equalization;
 mod conv;
 mod conv_lstm;
 mod conv_lstm2d_cell;
@@ -60,6 +61,7 @@ pub(crate) mod model;
 mod multi_head_attention;
 mod normalization;
 mod operation;
+mod ops;
 mod parametric_softplus;
 mod permute;
 mod pipeline;
@@ -72,6 +74,7 @@ mod recurrent;
 mod repeat_vector;
 mod rescaling;
 mod reshape;
+mod resize;
 mod resizing;
 mod reversible_embedding;
 mod rms_normalization;
@@ -178,7 +181,6 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         Kind::ConvLSTM2D(l) => conv_lstm::lower(l, b, call),
         Kind::ConvLSTM2DCell(l) => conv_lstm2d_cell::lower(l, b, call),
         Kind::ConvLSTM3D(l) => conv_lstm::lower(l, b, call),
-        Kind::ConvRNN2D(l) => rnn::lower(l, b, call),
         Kind::Cropping1D(l) => cropping::lower(l, b, call),
         Kind::Cropping2D(l) => cropping::lower(l, b, call),
         Kind::Cropping3D(l) => cropping::lower(l, b, call),
@@ -221,7 +223,7 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         Kind::ParametricSoftplus(l) => parametric_softplus::lower(l, b, call),
         Kind::Permute(l) => permute::lower(l, b, call),
         Kind::RMSNormalization(l) => rms_normalization::lower(l, b, call),
-        Kind::RNN(l) => rnn::lower(l, b, call),
+        Kind::RNN(l) | Kind::ConvRNN2D(l) => rnn::lower(l, b, call),
         Kind::RandomFourierFeatures(l) => random_fourier_features::lower(l, b, call),
         Kind::ReLU(l) => re_lu::lower(l, b, call),
         Kind::RepeatVector(l) => repeat_vector::lower(l, b, call),
@@ -262,18 +264,21 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         Kind::AutoContrast(l) => auto_contrast::lower(l, b, call),
         Kind::MaxNumBoundingBoxes(l) => max_num_bounding_boxes::lower(l, b, call),
         Kind::FeatureSpace(l) => feature_space::lower(l, b, call),
+        Kind::ContrastLimitedAdaptiveHistogramEqualization(l) => {
+            contrast_limited_adaptive_histogram_equalization::lower(l, b, call)
+        }
         Kind::Add(_) => merging::lower(b, call, Merging::Add),
         Kind::Average(_) => merging::lower(b, call, Merging::Average),
         Kind::Maximum(_) => merging::lower(b, call, Merging::Maximum),
         Kind::Minimum(_) => merging::lower(b, call, Merging::Minimum),
         Kind::Multiply(_) => merging::lower(b, call, Merging::Multiply),
-        Kind::InputLayer(_) => identity::lower(b, call),
         Kind::Model(l) => model::lower(l, b, &call.inputs),
         Kind::Operation(l) => operation::lower(l, b, call),
         Kind::Lambda(_) => Err(b.unsupported("Python code")),
         Kind::Custom(_) => Err(b.unsupported("a layer of the file's author")),
-        // What only training does.
-        Kind::AlphaDropout(_)
+        // What only training does, and what does nothing.
+        Kind::InputLayer(_)
+        | Kind::AlphaDropout(_)
         | Kind::Dropout(_)
         | Kind::GaussianDropout(_)
         | Kind::GaussianNoise(_)
@@ -310,6 +315,5 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         | Kind::RandomWidth(_)
         | Kind::RandomZoom(_)
         | Kind::Solarization(_) => identity::lower(b, call),
-        Kind::ContrastLimitedAdaptiveHistogramEqualization(_) => Err(b.unsupported("the layer")),
     }
 }

@@ -1,8 +1,8 @@
 //! Numbers rounded to eight bits.
 
 use super::{Operator, Out, Spec, Types, inputs, single};
+use crate::Result;
 use crate::tensor::{View, out};
-use crate::{Error, Result};
 
 /// Largest number of `float8_e4m3fn`.
 pub(crate) const MAX: f64 = 448.0;

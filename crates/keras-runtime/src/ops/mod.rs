@@ -138,6 +138,7 @@ mod arg_reduce;
 mod binary;
 mod broadcast_to;
 mod cast;
+mod clahe;
 mod compare;
 mod concat;
 mod conv;
@@ -145,9 +146,13 @@ mod conv_transpose;
 mod cumulative;
 mod depthwise;
 mod flip;
+mod float8;
 mod gather;
 mod gather_along;
+mod hash_bucket;
+mod hash_cross;
 mod logic;
+mod lookup;
 mod matmul;
 mod pad;
 mod pool;
@@ -158,6 +163,7 @@ mod select;
 mod slice;
 mod softmax;
 mod sort;
+mod tokens;
 mod transpose;
 mod unary;
 mod window;
@@ -167,6 +173,7 @@ pub(crate) use arg_reduce::ArgReduce;
 pub(crate) use binary::{Arithmetic, Binary};
 pub(crate) use broadcast_to::BroadcastTo;
 pub(crate) use cast::Cast;
+pub(crate) use clahe::Clahe;
 pub(crate) use compare::{Compare, Relation};
 pub(crate) use concat::Concat;
 pub(crate) use conv::Conv;
@@ -174,9 +181,13 @@ pub(crate) use conv_transpose::ConvTranspose;
 pub(crate) use cumulative::Cumulative;
 pub(crate) use depthwise::Depthwise;
 pub(crate) use flip::Flip;
+pub(crate) use float8::Float8;
 pub(crate) use gather::Gather;
 pub(crate) use gather_along::GatherAlong;
+pub(crate) use hash_bucket::HashBucket;
+pub(crate) use hash_cross::HashCross;
 pub(crate) use logic::{Connective, Logic};
+pub(crate) use lookup::{Lookup, Unknown, Vocabulary};
 pub(crate) use matmul::MatMul;
 pub(crate) use pad::{Pad, PadMode};
 pub(crate) use pool::{Pool, PoolKind};
@@ -187,6 +198,7 @@ pub(crate) use select::Select;
 pub(crate) use slice::StridedSlice;
 pub(crate) use softmax::Softmax;
 pub(crate) use sort::ArgSort;
+pub(crate) use tokens::{Split, Splitter, TokenCounts, TokenPlaces};
 pub(crate) use transpose::Transpose;
 pub(crate) use unary::{Function, Unary};
 pub(crate) use window::Window;
@@ -198,6 +210,7 @@ ops! {
     Binary(Binary),
     BroadcastTo(BroadcastTo),
     Cast(Cast),
+    Clahe(Clahe),
     Compare(Compare),
     Concat(Concat),
     Conv(Conv),
@@ -205,9 +218,13 @@ ops! {
     Cumulative(Cumulative),
     Depthwise(Depthwise),
     Flip(Flip),
+    Float8(Float8),
     Gather(Gather),
     GatherAlong(GatherAlong),
+    HashBucket(HashBucket),
+    HashCross(HashCross),
     Logic(Logic),
+    Lookup(Lookup),
     MatMul(MatMul),
     Pad(Pad),
     Pool(Pool),
@@ -217,6 +234,8 @@ ops! {
     Select(Select),
     Softmax(Softmax),
     StridedSlice(StridedSlice),
+    TokenCounts(TokenCounts),
+    TokenPlaces(TokenPlaces),
     Transpose(Transpose),
     Unary(Unary),
 }

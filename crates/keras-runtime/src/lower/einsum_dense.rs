@@ -59,8 +59,7 @@ fn quantized_product(
         Quantization::Int4 { block_size } => {
             (false, quantized::block_size(config, *block_size).is_none())
         }
-        Quantization::Float8 { .. } => (false, false),
-        Quantization::Gptq { .. } | Quantization::Awq { .. } => (false, false),
+        _ => (false, false),
     };
     let kernel = if whole {
         quantized::whole(b, "kernel")?

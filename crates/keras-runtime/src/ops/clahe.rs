@@ -113,7 +113,7 @@ impl Operator for Clahe {
                     let place = |row: usize, column: usize| {
                         ((image * rows + row) * columns + column) * channels + channel
                     };
-                    let at = |row: usize, column: usize| f64::from(x[place(row, column)]);
+                    let at = |row: usize, column: usize| x[place(row, column)] as f64;
                     let made = self.channel(&at, rows, columns);
                     for (i, value) in made.into_iter().enumerate() {
                         y[place(i / columns, i % columns)] = value as T;

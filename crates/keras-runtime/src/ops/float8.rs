@@ -39,7 +39,7 @@ impl Operator for Float8 {
         floats!(x.data.dtype(), Self::NAME, T => {
             let x = x.of::<T>(Self::NAME)?;
             for (y, x) in out::<T>(&mut y.data, Self::NAME)?.iter_mut().zip(x) {
-                *y = round(f64::from(*x)) as T;
+                *y = round(*x as f64) as T;
             }
             Ok(())
         })

@@ -56,16 +56,22 @@ impl Dataset {
         element::numbers(self.datatype(), &bytes, || self.path().into())
     }
 
-    /// The selected elements, decoded to where they stay, if chunks hold just such values.
+    /// The selected elements, brought to where they stay in one step, if just such values are stored.
     fn decoded<T: Element>(&self, selection: &Selection) -> Result<Option<Vec<T>>> {
-        match &self.inner.layout {
-            DataLayout::Chunked(layout) if T::is_stored_as(self.datatype()) => {
-                let size = size_of::<T>() as u64;
-                let wanted = selection.elements().and_then(|n| n.checked_mul(size));
-                chunked::read(self, layout, selection, wanted.unwrap_or(u64::MAX)).map(Some)
-            }
-            _ => Ok(None),
+        if !T::is_stored_as(self.datatype()) {
+            return Ok(None);
         }
+        let size = size_of::<T>();
+        let wanted = selection.elements().and_then(|n| n.checked_mul(size as u64));
+        let wanted = wanted.unwrap_or(u64::MAX);
+        if let DataLayout::Chunked(layout) = &self.inner.layout {
+            return chunked::read(self, layout, selection, wanted).map(Some);
+        }
+        let Some(all) = self.in_place(self.wanted_bytes()?)? else { return Ok(None) };
+        let mut picked = self.filled::<T>(wanted, all.len() as u64)?;
+        let (shape, to) = (self.shape(), bytemuck::cast_slice_mut(&mut picked));
+        selection.copy_from(&all, &vec![0; shape.len()], shape, size, to);
+        Ok(Some(picked))
     }
 
     /// The selected elements as stored; only the chunks that hold them are read.

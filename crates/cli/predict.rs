@@ -101,7 +101,7 @@ fn strings(descr: &str, array: &Array) -> Option<Vec<String>> {
 
 /// Writes tensors as `out0`, `out1`...; NumPy has no bfloat16, so that becomes float32.
 fn write(path: &Path, outputs: &[Tensor]) -> Result<()> {
-    let wrong = |e: String| Error::export(path, e);
+    let wrong = |e: String| Error::export(path, &e);
     let file = File::create(path).map_err(|e| wrong(e.to_string()))?;
     let mut npz = NpzWriter::new(BufWriter::new(file));
     for (i, tensor) in outputs.iter().enumerate() {

@@ -65,13 +65,12 @@ impl Verify {
         let mut beyond = 0_usize;
         for (found, expected) in pairs {
             let difference = (found - expected).abs();
-            let same = found == expected || found.is_nan() && expected.is_nan();
-            if same {
+            // The same infinity and the same NaN have no difference that is a number.
+            if found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan() {
                 continue;
             }
             worst = worst.max(difference);
-            // A difference that is no number is beyond any tolerance.
-            if !(difference <= self.atol + self.rtol * expected.abs()) {
+            if difference.is_nan() || difference > self.atol + self.rtol * expected.abs() {
                 beyond += 1;
             }
         }

@@ -191,49 +191,51 @@ fn comment(object: &Object) -> String {
 /// Type, shape and storage of a dataset.
 fn storage(dataset: &Dataset) -> String {
     let space = dataset.extent().unwrap_or_else(|_| dataset.dataspace().clone());
-    let mut text = format!("{} {}", types::name(dataset.datatype()), types::shape(&space));
+    let mut shape = format!("{} {}", types::name(dataset.datatype()), types::shape(&space));
     if let Some(max) = types::max_shape(&space) {
-        text += &format!(" of at most {max}");
+        shape.extend([" of at most ", &max]);
     }
-    text += match dataset.layout() {
-        Layout::Compact => ", compact",
-        Layout::Chunked => ", chunks ",
-        Layout::Virtual => ", virtual",
-        _ => ", contiguous",
+    let layout = match (dataset.chunks(), dataset.layout()) {
+        (Some(chunk), _) => match dataset.stored_chunks() {
+            Ok(chunks) => format!("chunks {chunk:?} x {}", chunks.len()),
+            Err(error) => format!("chunks {chunk:?} (error: {error})"),
+        },
+        (None, layout) => layout_name(layout).into(),
     };
-    if let Some(chunk) = dataset.chunks() {
-        text += &format!("{chunk:?}");
-        match dataset.stored_chunks() {
-            Ok(chunks) => text += &format!(" x {}", chunks.len()),
-            Err(error) => text += &format!(" (error: {error})"),
-        }
-    }
+    let mut parts = vec![shape, layout];
     match dataset.filters() {
         Ok(filters) if filters.is_empty() => {}
         Ok(filters) => {
             let names: Vec<String> = filters.iter().map(types::filter).collect();
-            text += &format!(", {}", names.join(" + "));
+            parts.push(names.join(" + "));
         }
-        Err(error) => text += &format!(" (filters: error: {error})"),
+        Err(error) => parts.push(format!("filters (error: {error})")),
     }
-    match dataset.external_files() {
-        Ok(files) if files.is_empty() => {}
-        Ok(files) => {
-            let names = files.iter().map(|file| printable(&String::from_utf8_lossy(&file.name)));
-            text += &format!(" in {}", names.collect::<Vec<_>>().join(", "));
+    let external = dataset.external_files().map(|files| {
+        let names = files.iter().map(|file| printable(&String::from_utf8_lossy(&file.name)));
+        names.collect::<Vec<String>>().join(" and ")
+    });
+    match (external, dataset.stored_bytes(), whole_bytes(dataset)) {
+        (Err(error), ..) => parts.push(format!("external files (error: {error})")),
+        (Ok(names), ..) if !names.is_empty() => parts.push(format!("in {names}")),
+        _ if dataset.layout() == Layout::Virtual => {}
+        (_, Ok(stored), Some(whole)) if whole != stored && stored > 0 => {
+            let (ratio, stored) = (whole as f64 / stored as f64, types::bytes(stored));
+            parts.push(format!("{stored} of {} ({ratio:.1}x)", types::bytes(whole)));
         }
-        Err(error) => text += &format!(" (external files: error: {error})"),
+        (_, Ok(stored), _) => parts.push(types::bytes(stored)),
+        (_, Err(_), _) => {} // the chunks say it
     }
-    let elsewhere = dataset.layout() == Layout::Virtual || text.contains(" in ");
-    if let (Ok(stored), false) = (dataset.stored_bytes(), elsewhere) {
-        text += &format!(", {}", types::bytes(stored));
-        let whole = whole_bytes(dataset);
-        if let Some(whole) = whole.filter(|whole| *whole != stored && stored > 0) {
-            let ratio = whole as f64 / stored as f64;
-            text += &format!(" of {} ({ratio:.1}x)", types::bytes(whole));
-        }
+    parts.join(", ")
+}
+
+fn layout_name(layout: Layout) -> &'static str {
+    match layout {
+        Layout::Compact => "compact",
+        Layout::Chunked => "chunked",
+        Layout::Virtual => "virtual",
+        _ => "contiguous",
     }
-    text
 }
 
 fn whole_bytes(dataset: &Dataset) -> Option<u64> {
@@ -250,12 +252,7 @@ fn details(dataset: &Dataset) -> Json {
         "type": types::name(dataset.datatype()),
         "shape": if types::shape(&space) == "null" { Json::Null } else { json!(space.dims) },
         "max_shape": if space.max_dims.is_empty() { Json::Null } else { json!(space.max_dims) },
-        "layout": match dataset.layout() {
-            Layout::Compact => "compact",
-            Layout::Chunked => "chunked",
-            Layout::Virtual => "virtual",
-            _ => "contiguous",
-        },
+        "layout": layout_name(dataset.layout()),
         "chunk": dataset.chunks(),
         "filters": filters.collect::<Vec<_>>(),
         "bytes": whole_bytes(dataset),

@@ -93,14 +93,14 @@ fn axis(part: &str, len: u64) -> Result<(u64, u64, u64), String> {
             at if at < len => Ok((at, 1, 1)),
             at => Err(format!("index {at} of an axis of {len}")),
         },
-        [start, stop] | [start, stop, ""] => {
-            let (start, stop) = (index(start, 0)?.min(len), index(stop, len)?.min(len));
-            Ok((start, 1, stop.saturating_sub(start)))
+        [from, to] | [from, to, ""] => {
+            let (from, to) = (index(from, 0)?.min(len), index(to, len)?.min(len));
+            Ok((from, 1, to.saturating_sub(from)))
         }
-        [start, stop, step] => {
-            let step: u64 = step.parse().ok().filter(|step| *step > 0).ok_or_else(wrong)?;
-            let (start, stop) = (index(start, 0)?.min(len), index(stop, len)?.min(len));
-            Ok((start, step, stop.saturating_sub(start).div_ceil(step)))
+        [from, to, stride] => {
+            let stride: u64 = stride.parse().ok().filter(|n| *n > 0).ok_or_else(wrong)?;
+            let (from, to) = (index(from, 0)?.min(len), index(to, len)?.min(len));
+            Ok((from, stride, to.saturating_sub(from).div_ceil(stride)))
         }
         _ => Err(wrong()),
     }

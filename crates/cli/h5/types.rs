@@ -31,7 +31,7 @@ pub(crate) fn name(datatype: &Datatype) -> String {
             format!(
                 "opaque[{}]{}",
                 t.size,
-                if tag.is_empty() { "".into() } else { format!(" {tag:?}") }
+                if tag.is_empty() { String::new() } else { format!(" {tag:?}") }
             )
         }
         Datatype::Compound(t) => {

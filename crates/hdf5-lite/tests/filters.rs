@@ -9,11 +9,13 @@ use std::path::PathBuf;
 use hdf5_lite::{File, Node};
 use sha2::{Digest, Sha256};
 
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/filters")
+}
+
 #[test]
 fn every_dataset_is_what_the_codec_read() {
-    let folder = std::env::var_os("FILTERS").map(PathBuf::from).unwrap_or_else(|| {
-        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/filters")
-    });
+    let folder = std::env::var_os("FILTERS").map_or_else(folder, PathBuf::from);
     let text = fs::read_to_string(folder.join("expected.json")).unwrap();
     let expected: BTreeMap<String, BTreeMap<String, String>> = serde_json::from_str(&text).unwrap();
     let mut wrong = Vec::new();
@@ -34,8 +36,7 @@ fn every_dataset_is_what_the_codec_read() {
 /// Chunks that were cut short or changed are errors or other values, and nothing worse.
 #[test]
 fn damaged_chunks_are_refused() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/filters");
-    for entry in fs::read_dir(folder).unwrap() {
+    for entry in fs::read_dir(folder()).unwrap() {
         let path = entry.unwrap().path();
         if path.extension().is_none_or(|extension| extension != "h5") {
             continue;

@@ -12,7 +12,7 @@ impl Random {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % u64::try_from(limit.max(1)).unwrap()).unwrap()
+        usize::try_from(self.0 % limit.max(1) as u64).unwrap_or(0)
     }
 }
 

@@ -180,9 +180,8 @@ impl<'m> Builder<'m> {
                 (Types::Any, _)
                 | (_, DType::Bool | DType::String | DType::Float32 | DType::Float64)
                 | (Types::Numbers, DType::Int64) => from,
-                (_, DType::Float16 | DType::BFloat16) => DType::Float32,
+                (_, DType::Float16 | DType::BFloat16) | (Types::Floats, _) => DType::Float32,
                 (Types::Numbers, _) => DType::Int64,
-                (Types::Floats, _) => DType::Float32,
             };
             if to == from {
                 cast.push(*input);
@@ -306,10 +305,9 @@ impl<'m> Builder<'m> {
         self.weights.is_keras3
     }
 
-    /// A file beside the config: a vocabulary.
-    #[allow(dead_code, reason = "text layers read their vocabularies from here")]
-    pub(crate) fn asset(&self, name: &str) -> Option<&Bytes> {
-        self.weights.asset(name)
+    /// The vocabulary of the current layer in the file's assets.
+    pub(crate) fn vocabulary(&self) -> Option<&'m Bytes> {
+        self.weights.vocabulary(self.path())
     }
 
     /// An error that names the current layer.

@@ -19,6 +19,7 @@
     clippy::cast_possible_wrap,
     clippy::cast_sign_loss,
     clippy::cast_lossless,
+    clippy::unnecessary_cast,
     reason = "arithmetic on tensors converts between number types as NumPy does"
 )]
 #![allow(

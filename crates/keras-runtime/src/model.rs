@@ -34,7 +34,7 @@ pub struct Input {
 
 /// The weights of a model, read when they are used.
 pub(crate) struct Weights {
-    weights: Vec<Weight>,
+    all: Vec<Weight>,
     places: HashMap<(String, String), usize>,
     constants: Mutex<HashMap<usize, Arc<Constant>>>,
     assets: BTreeMap<String, Bytes>,
@@ -48,7 +48,7 @@ impl Weights {
         for (i, weight) in weights.iter().enumerate() {
             places.entry((weight.layer.clone(), weight.name.clone())).or_insert(i);
         }
-        Self { weights, places, constants: Mutex::default(), assets, is_keras3 }
+        Self { all: weights, places, constants: Mutex::default(), assets, is_keras3 }
     }
 
     pub(crate) fn has(&self, layer: &str, name: &str) -> bool {
@@ -75,7 +75,7 @@ impl Weights {
         if let Some(constant) = constants.get(place) {
             return Ok(Some(Arc::clone(constant)));
         }
-        let Some(weight) = self.weights.get(*place) else { return Ok(None) };
+        let Some(weight) = self.all.get(*place) else { return Ok(None) };
         let constant = Arc::new(constant(weight)?);
         constants.insert(*place, Arc::clone(&constant));
         Ok(Some(constant))
@@ -293,9 +293,10 @@ impl Input {
         } else if shape.len() == dims.len() + 1 && shape.last() == Some(&1) {
             shape.pop();
         }
-        // As in Keras, the batch may be of any length, whatever the file says.
-        let fits = shape.len() == dims.len()
-            && shape.iter().zip(dims).skip(1).all(|(n, dim)| dim.is_none_or(|d| d == *n));
+        // As in Keras the number of samples may be another one than in the file.
+        let pairs = shape.iter().zip(dims).skip(1);
+        let fits =
+            shape.len() == dims.len() && pairs.into_iter().all(|(n, d)| d.is_none_or(|d| d == *n));
         let text = |dtype| dtype == DType::String;
         if !fits || text(tensor.dtype()) != text(self.dtype) {
             return Err(Error::Input {

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::file::File;
 use crate::limits::Limits;
 use crate::parse::{
-    Address, Context, Parsed, Structure, field, malformed, signature, uint,
+    Address, Context, Parsed, Structure, bytes, field, malformed, signature, uint,
     verify as verify_checksum, version, width_of,
 };
 use crate::storage::Block;
@@ -205,7 +205,7 @@ fn node<'a>(
     let (i, _) = version(0..=0).parse(i)?;
     let (i, _) = field("type", verify(le_u8, |kind| *kind == tree.kind)).parse(i)?;
     let len = records.saturating_mul(tree.record_len.into());
-    let (i, body) = field("records", take(len)).parse(i)?;
+    let (i, body) = field("records", bytes(len)).parse(i)?;
     let body = cx.keep_block(body);
     let Some(widths) = widths else { return Ok((i, Node { records: body, children: Vec::new() })) };
     let child = |i| {

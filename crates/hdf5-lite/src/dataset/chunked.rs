@@ -19,8 +19,8 @@ pub(super) fn read<T: Pod>(
 ) -> Result<Vec<T>> {
     let index = dataset.index(layout)?;
     let grid = &index.grid;
-    let chunks = touched(dataset, &index, selection);
-    let stored = chunks.iter().fold(0_u64, |sum, chunk| sum.saturating_add(chunk.size));
+    let chunks = touched(dataset, index, selection);
+    let stored = ask(dataset, grid, chunks.iter().copied())?;
     let mut elements = dataset.filled(wanted, stored)?;
     let bytes = bytemuck::cast_slice_mut(&mut elements);
     let size = dataset.datatype().size();
@@ -43,10 +43,24 @@ pub(super) fn read<T: Pod>(
     } else {
         for chunk in chunks {
             let place = grid.place(chunk.index);
-            copy(&place, &reader.cached(&index, chunk, &place)?);
+            copy(&place, &reader.cached(index, chunk, &place)?);
         }
     }
     Ok(elements)
+}
+
+/// Asks for all of `chunks` to be decoded, of which the selection may want little. Says how many
+/// bytes of the file they are: no more than it has, since chunks may lie in the same place.
+fn ask<'c>(dataset: &Dataset, grid: &Grid, chunks: impl Iterator<Item = &'c Chunk>) -> Result<u64> {
+    let file = dataset.file();
+    let (mut decoded, mut stored) = (0_u64, 0_u64);
+    for chunk in chunks {
+        decoded = decoded.saturating_add(grid.bytes);
+        stored = stored.saturating_add(chunk.size);
+    }
+    let stored = stored.min(file.len());
+    file.limits().ask_read(decoded, stored)?;
+    Ok(stored)
 }
 
 /// Reads of more chunks than this neither use the cache nor push others' chunks out of it.
@@ -112,8 +126,11 @@ pub(super) fn read_points(
     let mut by_chunk: Vec<_> =
         numbered.map(|(n, point)| (grid.index(&place_of(point)), n, point)).collect();
     by_chunk.sort_unstable_by_key(|(chunk, n, _)| (*chunk, *n));
+    let groups = || by_chunk.chunk_by(|a, b| a.0 == b.0);
+    let numbers = groups().filter_map(|group| group.first()?.0);
+    let stored = ask(dataset, grid, numbers.filter_map(|number| index.chunk(number)))?;
     let wanted = (points.len() as u64).saturating_mul(size as u64);
-    let mut bytes: Vec<u8> = dataset.filled(wanted, wanted)?;
+    let mut bytes: Vec<u8> = dataset.filled(wanted, stored.max(wanted))?;
     let reader = Reader {
         dataset,
         layout,
@@ -121,10 +138,10 @@ pub(super) fn read_points(
         pipeline: dataset.pipeline()?,
         buffers: Buffers::default(),
     };
-    for group in by_chunk.chunk_by(|a, b| a.0 == b.0) {
+    for group in groups() {
         let Some((Some(number), _, first)) = group.first() else { continue };
         let Some(chunk) = index.chunk(*number) else { continue };
-        let data = reader.cached(&index, chunk, &place_of(first))?;
+        let data = reader.cached(index, chunk, &place_of(first))?;
         for (_, n, point) in group {
             let within = point.iter().zip(&grid.chunk);
             // Inside a chunk whose bytes were counted, so nothing overflows.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::Filter;
+use super::{Buffers, Filter, broken};
 use crate::error::Result;
 
 #[derive(Debug)]
@@ -17,20 +17,33 @@ impl Filter for Shuffle {
         "shuffle"
     }
 
-    /// `client_data`: the size of an element.
     fn decode<'c>(
         &self,
         client_data: &[u32],
         chunk: Cow<'c, [u8]>,
+        expected: usize,
+    ) -> Result<Cow<'c, [u8]>> {
+        self.decode_with(client_data, chunk, expected, &Buffers::default())
+    }
+
+    /// `client_data`: the size of an element.
+    fn decode_with<'c>(
+        &self,
+        client_data: &[u32],
+        chunk: Cow<'c, [u8]>,
         _: usize,
+        buffers: &Buffers,
     ) -> Result<Cow<'c, [u8]>> {
         let size = client_data.first().map_or(1, |size| usize::try_from(*size).unwrap_or(0));
         let elements = chunk.len().checked_div(size).unwrap_or(0);
         if size <= 1 || elements <= 1 {
             return Ok(chunk);
         }
-        let mut decoded = vec![0; chunk.len()];
+        let decoded = buffers.take(chunk.len());
+        let mut decoded = decoded.map_err(|error| broken(self, error.to_string()))?;
+        decoded.resize(chunk.len(), 0);
         unshuffle_into(size, &chunk, &mut decoded);
+        buffers.give_chunk(chunk);
         Ok(Cow::Owned(decoded))
     }
 }
@@ -58,23 +71,32 @@ pub(super) fn unshuffle_into(size: usize, chunk: &[u8], out: &mut [u8]) {
 /// As the general case, with the size known to the compiler.
 fn unshuffle<const SIZE: usize>(planes: &[u8], body: &mut [u8]) {
     let (elements, _) = body.as_chunks_mut::<SIZE>();
-    let number = elements.len();
-    let mut rest = planes;
-    let columns: [&[u8]; SIZE] = std::array::from_fn(|_| {
-        let (column, tail) = rest.split_at(number.min(rest.len()));
-        rest = tail;
-        column
-    });
-    for (n, element) in elements.iter_mut().enumerate() {
-        *element = columns.map(|column| column.get(n).copied().unwrap_or(0));
+    let mut columns = planes.chunks_exact(elements.len().max(1));
+    let columns: [&[u8]; SIZE] = std::array::from_fn(|_| columns.next().unwrap_or_default());
+    // In blocks, so that the loop over one needs no checks.
+    let mut blocks = columns.map(|column| column.as_chunks::<16>().0.iter());
+    let (whole, rest) = elements.as_chunks_mut::<16>();
+    for to in whole {
+        let from: [&[u8; 16]; SIZE] =
+            std::array::from_fn(|n| blocks.get_mut(n).and_then(Iterator::next).unwrap_or(&[0; 16]));
+        for (at, element) in to.iter_mut().enumerate() {
+            for (byte, column) in element.iter_mut().zip(from) {
+                *byte = column.get(at).copied().unwrap_or(0);
+            }
+        }
+    }
+    let tail = columns.map(|column| column.as_chunks::<16>().1);
+    for (at, element) in rest.iter_mut().enumerate() {
+        *element = tail.map(|column| column.get(at).copied().unwrap_or(0));
     }
 }
 
 #[test]
 fn puts_the_bytes_of_each_element_together() {
     for size in [2_u32, 3, 4, 8] {
-        let elements = 5;
-        let plain: Vec<u8> = (0..=u8::try_from(size).unwrap() * elements).collect();
+        let elements = 37;
+        let plain: Vec<u8> =
+            (0..=size * elements).map(|n| u8::try_from(n % 251).unwrap()).collect();
         let width = usize::try_from(size).unwrap();
         let mut shuffled = Vec::new();
         for n in 0..width {

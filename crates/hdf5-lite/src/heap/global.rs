@@ -7,7 +7,7 @@ use nom::number::complete::{le_u16, le_u32};
 use crate::error::Result;
 use crate::file::File;
 use crate::limits::Limits;
-use crate::parse::{Address, Context, Parsed, Structure, field, signature, version};
+use crate::parse::{Address, Context, Parsed, Structure, bytes, field, signature, version};
 use crate::storage::Block;
 
 /// "Global Heap ID".
@@ -82,7 +82,7 @@ impl Structure for Collection {
             }
             let (rest, _) = pad().parse(rest)?;
             let start = whole - rest.len();
-            let (rest, object) = field("object data", take(size)).parse(rest)?;
+            let (rest, object) = field("object data", bytes(size)).parse(rest)?;
             objects.push((index, start, object.len()));
             let padding = (object.len().next_multiple_of(8) - object.len()).min(rest.len());
             (i, _) = field("padding", take(padding)).parse(rest)?;

@@ -10,8 +10,8 @@ use nom::number::complete::{le_u8, le_u16, le_u64};
 use super::Message;
 use crate::group::LinkTarget;
 use crate::object::ObjectAddress;
-use crate::parse::uint;
 use crate::parse::{Context, Parsed, Structure, c_string, field, unsupported, until_nul, version};
+use crate::parse::{bytes, uint};
 
 /// One link of a "new style" group.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ impl LinkMessage {
         let (i, order) = field("creation order", cond(flags & 4 != 0, le_u64)).parse(i)?;
         let (i, _) = field("character set", cond(flags & 16 != 0, le_u8)).parse(i)?;
         let width = 1 << (flags & 3);
-        let (i, name) = field("link name", length_data(uint(width))).parse(i)?;
+        let (i, name) = field("link name", uint(width).flat_map(bytes)).parse(i)?;
         Ok((i, (kind.unwrap_or(0), order, name)))
     }
 

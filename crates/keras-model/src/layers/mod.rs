@@ -18,6 +18,8 @@
 //! # Ok::<(), keras_model::Error>(())
 //! ```
 
+use std::cell::Cell;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
@@ -158,8 +160,27 @@ macro_rules! layers {
 
 type ConfigError = serde_path_to_error::Error<serde_json::Error>;
 
+/// How configs are read: configs nest layers, and serde hands no context down.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// No layer is being read.
+    Idle,
+    /// Where in a config an error is costs too much to keep track of before there is one.
+    Fast,
+    /// There is one: the whole is read again, with the place.
+    Tracked,
+}
+
+thread_local! {
+    static READING: Cell<Reading> = const { Cell::new(Reading::Idle) };
+}
+
 fn typed<'de, T: Deserialize<'de>>(config: &'de Value) -> Result<T, ConfigError> {
-    serde_path_to_error::deserialize(config)
+    if READING.get() == Reading::Tracked {
+        return serde_path_to_error::deserialize(config);
+    }
+    let nowhere = || serde_path_to_error::Track::new().path();
+    T::deserialize(config).map_err(|error| ConfigError::new(nowhere(), error))
 }
 
 /// Apart from its caller, whose stack frame would else hold a place for every type of config at
@@ -519,6 +540,20 @@ impl Layer {
     /// # Errors
     /// [`Error::Config`] with the layer's name and the key that is wrong.
     pub fn from_config(object: &Value) -> Result<Self> {
+        if READING.get() != Reading::Idle {
+            return Self::read(object);
+        }
+        READING.set(Reading::Fast);
+        let mut layer = Self::read(object);
+        if layer.is_err() {
+            READING.set(Reading::Tracked);
+            layer = Self::read(object);
+        }
+        READING.set(Reading::Idle);
+        layer
+    }
+
+    fn read(object: &Value) -> Result<Self> {
         #[derive(Deserialize)]
         struct Common {
             #[serde(default)]

@@ -15,6 +15,7 @@
 )]
 
 mod gemm;
+pub(crate) mod hash;
 pub(crate) mod parallel;
 mod simd;
 

@@ -51,7 +51,11 @@ fn weights(n: usize, to: usize, how: Interpolation, antialias: bool) -> Vec<f64>
     let spread = if antialias { scale.max(1.0) } else { 1.0 };
     let mut all = Vec::with_capacity(n * to);
     for i in 0..to {
-        let centre = (i as f64 + 0.5) * scale - 0.5;
+        let mut centre = (i as f64 + 0.5) * scale - 0.5;
+        if how == Interpolation::Bicubic && !antialias {
+            // TensorFlow looks the curve up in a table of 1024 steps.
+            centre = (centre * 1024.0).round_ties_even() / 1024.0;
+        }
         let row: Vec<f64> =
             (0..n).map(|k| kernel(how, (k as f64 - centre).abs() / spread)).collect();
         let sum: f64 = row.iter().sum();

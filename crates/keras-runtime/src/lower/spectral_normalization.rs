@@ -11,5 +11,9 @@ pub(super) fn lower(
     b: &mut Builder<'_>,
     call: &Call<'_>,
 ) -> Result<Vec<Value>> {
-    super::layer(&layer.layer, b, &call.inputs)
+    let dtype = call.inputs.tensors().first().map(|x| b.dtype(**x));
+    let outputs = super::layer(&layer.layer, b, &call.inputs)?;
+    // Whatever the layer gives comes out in the type of what went in, integers too.
+    let cast = |y| dtype.map_or(Ok(y), |dtype| b.cast(y, dtype));
+    outputs.into_iter().map(cast).collect()
 }

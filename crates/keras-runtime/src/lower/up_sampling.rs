@@ -2,7 +2,7 @@
 
 use keras_model::layers::up_sampling::{Interpolation, UpSampling};
 
-use super::{Call, image};
+use super::{Call, resize};
 use crate::Result;
 use crate::graph::{Builder, Value};
 
@@ -12,18 +12,14 @@ pub(super) fn lower<const RANK: usize>(
     call: &Call<'_>,
 ) -> Result<Vec<Value>> {
     let mut x = call.input(b)?;
-    if layer.interpolation != Interpolation::Nearest {
-        let [height, width] = image::axes(b, x, layer.data_format)?;
-        let (height, width) = (b.dim(x, height as i64)?, b.dim(x, width as i64)?);
-        let &[rows, columns] = layer.size.0.as_slice() else {
-            return Err(b.unsupported(format!("interpolation {:?}", layer.interpolation)));
-        };
-        let to = [height * rows, width * columns];
-        let y = image::resize(b, x, layer.data_format, to, layer.interpolation, false)?;
-        return Ok(vec![y]);
-    }
     for (i, factor) in layer.size.0.into_iter().enumerate() {
-        x = repeat(b, x, layer.data_format.spatial_axis() + i, factor)?;
+        let axis = layer.data_format.spatial_axis() + i;
+        x = if layer.interpolation == Interpolation::Nearest {
+            repeat(b, x, axis, factor)?
+        } else {
+            let n = b.shape(x).get(axis).copied().unwrap_or(0);
+            resize::axis(b, x, axis, n * factor, layer.interpolation, false)?
+        };
     }
     Ok(vec![x])
 }

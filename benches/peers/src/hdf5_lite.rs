@@ -11,7 +11,7 @@ pub fn answer(question: Question, path: &Path) -> Option<f64> {
     }
     let dataset = file.dataset("data").unwrap();
     Some(match question {
-        Question::Copy => crate::sum_of(&dataset.read::<f32>().unwrap().into_owned()),
+        Question::Copy => crate::sum_of(&dataset.to_vec::<f32>().unwrap()),
         Question::Touch => crate::touched(dataset.as_slice().unwrap()),
         _ => {
             let parts = crate::parts(question, dataset.shape().try_into().unwrap());

@@ -74,6 +74,14 @@ impl Index {
 }
 
 /// How the elements are stored.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::Layout;
+/// assert_eq!(file.dataset("grid")?.layout(), Layout::Chunked);
+/// assert_eq!(file.dataset("counts")?.layout(), Layout::Contiguous);
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Layout {
@@ -88,6 +96,13 @@ pub enum Layout {
 }
 
 /// A part of a raw file that holds elements.
+///
+/// ```
+/// let file = hdf5_lite::File::open("../../fixtures/hdf5/external_storage_new.h5")?;
+/// let parts = file.dataset("external")?.external_files()?;
+/// assert_eq!((&parts[0].name[..], &parts[1].name[..]), (&b"external_1.raw"[..], &b"external_2.raw"[..]));
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExternalFile {
     /// The name as stored.
@@ -118,21 +133,45 @@ impl Dataset {
     }
 
     /// The type of the elements.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.dataset("grid")?.datatype().class(), "floating-point");
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn datatype(&self) -> &Datatype {
         &self.inner.datatype
     }
 
     /// The extent as stored. A virtual dataset may be larger: see [`extent`](Self::extent).
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.dataset("grid")?.dataspace().elements(), Some(24));
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn dataspace(&self) -> &Dataspace {
         &self.inner.space
     }
 
     /// The length of each axis; empty for a scalar and for a null dataspace.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.dataset("grid")?.shape(), [4, 6]);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn shape(&self) -> &[u64] {
         &self.inner.space.dims
     }
 
     /// The extent; of a virtual dataset, that which its sources give it.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.dataset("grid")?.extent()?.dims, [4, 6]);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn extent(&self) -> Result<Dataspace> {
         match self.inner.layout {
             DataLayout::Virtual(id) => mapping::extent(self, id),
@@ -149,6 +188,12 @@ impl Dataset {
     }
 
     /// The number of elements; `None` if 64 bits cannot say it.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.dataset("grid")?.elements(), Some(24));
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn elements(&self) -> Option<u64> {
         self.inner.space.elements()
     }
@@ -159,6 +204,12 @@ impl Dataset {
     }
 
     /// How the elements are stored.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.dataset("grid")?.layout(), hdf5_lite::Layout::Chunked);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn layout(&self) -> Layout {
         match self.inner.layout {
             DataLayout::Compact(_) => Layout::Compact,
@@ -169,6 +220,12 @@ impl Dataset {
     }
 
     /// Elements along each axis of a chunk, if it is chunked.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.dataset("grid")?.chunks(), Some(&[2, 3][..]));
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn chunks(&self) -> Option<&[u64]> {
         match &self.inner.layout {
             DataLayout::Chunked(layout) => Some(&layout.dims),
@@ -177,6 +234,13 @@ impl Dataset {
     }
 
     /// The filters of its chunks, in the order of writing.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let ids: Vec<u16> = file.dataset("grid")?.filters()?.iter().map(|filter| filter.id).collect();
+    /// assert_eq!(ids, [2, 1]); // shuffle, then deflate
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn filters(&self) -> Result<Vec<FilterInfo>> {
         Ok(self.pipeline()?.filters)
     }
@@ -187,6 +251,13 @@ impl Dataset {
     }
 
     /// The value of elements that were never written, as stored; `None` for the default, zeros.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let fill = file.dataset("grid")?.fill_value()?;
+    /// assert_eq!(fill.as_deref(), Some(&(-1.0_f32).to_le_bytes()[..]));
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn fill_value(&self) -> Result<Option<Bytes>> {
         let (file, header) = (self.file(), self.object.header());
         let value = header.find::<FillValue>(file)?.map(|fill| fill.value);
@@ -198,6 +269,12 @@ impl Dataset {
     }
 
     /// The raw files that hold the elements, if they are not in this file.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert!(file.dataset("grid")?.external_files()?.is_empty());
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn external_files(&self) -> Result<Vec<ExternalFile>> {
         match self.object.header().find::<ExternalFiles>(self.file())? {
             Some(files) => external::names(self.file(), &files),
@@ -206,6 +283,13 @@ impl Dataset {
     }
 
     /// Bytes that the elements take in the file; not those in other files.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let grid = file.dataset("grid")?;
+    /// assert!(grid.stored_bytes()? < grid.bytes()?.len() as u64); // gzip
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn stored_bytes(&self) -> Result<u64> {
         Ok(match &self.inner.layout {
             DataLayout::Compact(data) => data.len() as u64,
@@ -231,6 +315,12 @@ impl Dataset {
 
     /// All elements as stored, in row-major order. They are not copied if they lie in the file
     /// in one piece.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.dataset("counts")?.bytes()?, [1, 0, 2, 0, 3, 0][..]);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn bytes(&self) -> Result<Bytes> {
         if let DataLayout::Virtual(id) = self.inner.layout {
             return Ok(mapping::read(self, id, &[])?.0);
@@ -315,6 +405,15 @@ impl Dataset {
 
     fn broken(&self, field: &'static str) -> Error {
         DataLayout::malformed(self.file().offset(self.object.address().0), field)
+    }
+
+    /// Room for `wanted` bytes of elements, backed by `stored` bytes of the file.
+    fn room<T>(&self, wanted: u64, stored: u64) -> Result<Vec<T>> {
+        self.file().limits().ask_read(wanted, stored)?;
+        let mut room = Vec::new();
+        let number = usize::try_from(wanted).unwrap_or(usize::MAX) / size_of::<T>().max(1);
+        room.try_reserve_exact(number).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+        Ok(room)
     }
 
     /// `wanted` bytes of fill value, for elements backed by `stored` bytes of the file.

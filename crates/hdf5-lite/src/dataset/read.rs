@@ -14,6 +14,13 @@ use crate::selection::StoredSelection;
 impl Dataset {
     /// All elements where they lie in memory, if they are of type `T`, in the byte order of this
     /// machine, aligned and in one piece.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.dataset("counts")?.as_slice::<f32>(), None); // they are 16-bit integers
+    /// assert_eq!(file.dataset("grid")?.as_slice::<f32>(), None); // they are compressed
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn as_slice<T: Element>(&self) -> Option<&[T]> {
         element::view(self.datatype(), self.memory()?)
     }
@@ -23,6 +30,13 @@ impl Dataset {
     ///
     /// Integers are exact, floats are rounded to the nearest value; what does not fit `T` is
     /// [`Error::OutOfRange`].
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let counts = file.dataset("counts")?;
+    /// assert_eq!(*counts.read::<f64>()?, [1.0, 2.0, 3.0]);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn read<T: Element>(&self) -> Result<Cow<'_, [T]>> {
         if let Some(values) = self.as_slice() {
             return Ok(Cow::Borrowed(values));
@@ -37,11 +51,31 @@ impl Dataset {
         element::numbers(self.datatype(), &bytes, || self.path().into()).map(Cow::Owned)
     }
 
+    /// The same as [`read`](Self::read) in a `Vec` of their own.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let counts: Vec<i16> = file.dataset("counts")?.to_vec()?;
+    /// assert_eq!(counts, [1, 2, 3]);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
+        Ok(match self.read()? {
+            Cow::Borrowed(values) => {
+                let mut copied = self.room(size_of_val(values) as u64, self.file().len())?;
+                element::append(values, &mut copied);
+                copied
+            }
+            Cow::Owned(values) => values,
+        })
+    }
+
     /// The selected elements as numbers; only the chunks that hold them are read.
     ///
-    /// ```no_run
-    /// # let file = hdf5_lite::File::open("model.h5")?;
-    /// let rows: Vec<f32> = file.dataset("kernel")?.read_slice(hdf5_lite::s![0..16, ..])?;
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let grid = file.dataset("grid")?;
+    /// assert_eq!(grid.read_slice::<f32>(hdf5_lite::s![1, 2..5])?, [8.0, 9.0, 10.0]);
     /// # Ok::<_, hdf5_lite::Error>(())
     /// ```
     pub fn read_slice<T: Element>(&self, selection: impl AsRef<[Axis]>) -> Result<Vec<T>> {
@@ -68,13 +102,26 @@ impl Dataset {
             return chunked::read(self, layout, selection, wanted).map(Some);
         }
         let Some(all) = self.in_place(self.wanted_bytes()?)? else { return Ok(None) };
+        let shape = self.shape();
+        if let Some(elements) = element::view(self.datatype(), &all) {
+            let mut picked = self.room(wanted, all.len() as u64)?;
+            selection.append_from(elements, shape, &mut picked);
+            return Ok(Some(picked));
+        }
         let mut picked = self.filled::<T>(wanted, all.len() as u64)?;
-        let (shape, to) = (self.shape(), bytemuck::cast_slice_mut(&mut picked));
+        let to = bytemuck::cast_slice_mut(&mut picked);
         selection.copy_from(&all, &vec![0; shape.len()], shape, size, to);
         Ok(Some(picked))
     }
 
     /// The selected elements as stored; only the chunks that hold them are read.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let counts = file.dataset("counts")?;
+    /// assert_eq!(counts.bytes_of_slice(hdf5_lite::s![1..3])?, [2, 0, 3, 0][..]);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn bytes_of_slice(&self, selection: impl AsRef<[Axis]>) -> Result<Bytes> {
         let selection = Selection::new(selection.as_ref(), &self.extent()?.dims)?;
         if selection.elements() == Some(0) {
@@ -84,6 +131,12 @@ impl Dataset {
     }
 
     /// All elements as strings. A dataset without elements has none, whatever its type.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.dataset("labels")?.strings()?, ["red", "green", "blue"]);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn strings(&self) -> Result<Vec<String>> {
         if self.has_none() {
             return Ok(Vec::new());
@@ -92,11 +145,28 @@ impl Dataset {
     }
 
     /// All elements, of any type, as trees.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// use hdf5_lite::Value;
+    /// let cities = file.dataset("cities")?.values()?;
+    /// let Value::Compound(rome) = &cities[0] else { panic!() };
+    /// assert_eq!(rome[1], ("people".into(), Value::Unsigned(2_750_000)));
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn values(&self) -> Result<Vec<Value>> {
         element::values(self.file(), self.datatype(), &self.bytes()?, self.stored_bytes()?)
     }
 
     /// The elements of `selection`, of any type, as trees.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// use hdf5_lite::Value;
+    /// let lists = file.dataset("lists")?.values_of_slice(hdf5_lite::s![1..])?;
+    /// assert_eq!(lists, [Value::Sequence(vec![Value::Signed(4)])]);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn values_of_slice(&self, selection: impl AsRef<[Axis]>) -> Result<Vec<Value>> {
         let bytes = self.bytes_of_slice(selection)?;
         element::values(self.file(), self.datatype(), &bytes, self.stored_bytes()?)
@@ -104,6 +174,12 @@ impl Dataset {
 
     /// The elements at `points`, in their order, as stored. Each point has a coordinate per axis.
     /// Of a chunked dataset, only the chunks that hold them are read, each once.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.dataset("counts")?.bytes_of_points(&[[2], [0]])?, [3, 0, 1, 0][..]);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn bytes_of_points(&self, points: &[impl AsRef<[u64]>]) -> Result<Bytes> {
         let shape = self.extent()?.dims;
         let inside = |point: &[u64]| {
@@ -123,12 +199,28 @@ impl Dataset {
     }
 
     /// The elements at `points`, in their order, as numbers.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let grid = file.dataset("grid")?;
+    /// assert_eq!(grid.read_points::<f32>(&[[3, 5], [0, 1]])?, [23.0, 1.0]);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn read_points<T: Element>(&self, points: &[impl AsRef<[u64]>]) -> Result<Vec<T>> {
         let bytes = self.bytes_of_points(points)?;
         element::numbers(self.datatype(), &bytes, || self.path().into())
     }
 
     /// The elements that a reference to a region of this dataset means, as stored.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// use hdf5_lite::{Reference, Value};
+    /// let references = file.dataset("to_part")?.values()?;
+    /// let Value::Reference(Reference::Region(region)) = &references[0] else { panic!() };
+    /// assert_eq!(file.dataset("grid")?.bytes_of_region(region)?.len(), 4 * size_of::<f32>());
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn bytes_of_region(&self, region: &Region) -> Result<Bytes> {
         if region.object() != self.object.address() {
             let reason = "is of another dataset".into();
@@ -140,6 +232,15 @@ impl Dataset {
     }
 
     /// The elements that a reference to a region of this dataset means, as numbers.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// use hdf5_lite::{Reference, Value};
+    /// let references = file.dataset("to_part")?.values()?;
+    /// let Value::Reference(Reference::Region(region)) = &references[0] else { panic!() };
+    /// assert_eq!(file.dataset("grid")?.read_region::<f32>(region)?, [8.0, 9.0, 14.0, 15.0]);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn read_region<T: Element>(&self, region: &Region) -> Result<Vec<T>> {
         let bytes = self.bytes_of_region(region)?;
         element::numbers(self.datatype(), &bytes, || self.path().into())

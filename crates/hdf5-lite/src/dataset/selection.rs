@@ -2,6 +2,7 @@
 
 use std::ops::{Range, RangeFrom, RangeFull, RangeTo};
 
+use crate::element;
 use crate::error::{Error, Result};
 
 /// What is selected along one axis: `count` blocks of `block` elements, `stride` apart.
@@ -138,6 +139,29 @@ impl Selection {
         size: usize,
         to: &mut [u8],
     ) {
+        let (axes, size) = self.axes(start, shape, size);
+        each(&axes, 0, 0, size, &mut |from_at, to_at, len| {
+            let from = from_at.checked_add(len).and_then(|end| from.get(from_at..end));
+            let to = to_at.checked_add(len).and_then(|end| to.get_mut(to_at..end));
+            if let (Some(from), Some(to)) = (from, to) {
+                to.copy_from_slice(from);
+            }
+        });
+    }
+
+    /// Appends what is selected of all elements of a dataset of shape `shape`. Nothing has to be
+    /// in `to` before: memory that is written once is not filled with zeros first.
+    pub(crate) fn append_from<T: Copy>(&self, from: &[T], shape: &[u64], to: &mut Vec<T>) {
+        let (axes, size) = self.axes(&vec![0; shape.len()], shape, 1);
+        each(&axes, 0, 0, size, &mut |from_at, _, len| {
+            let run = from_at.checked_add(len).and_then(|end| from.get(from_at..end));
+            element::append(run.unwrap_or_default(), to);
+        });
+    }
+
+    /// The runs of each axis for a box, an element being `size` long. The last axes are no axes but
+    /// part of the size where they are selected as a whole.
+    fn axes(&self, start: &[u64], shape: &[u64], mut size: usize) -> (Vec<AxisRuns>, usize) {
         let (mut from_step, mut to_step) = (size, size);
         let mut axes = Vec::with_capacity(self.axes.len());
         let boxes = start.iter().zip(shape);
@@ -145,6 +169,12 @@ impl Selection {
             self.axes.iter().zip(boxes).zip(self.shape().collect::<Vec<_>>()).rev()
         {
             let mut runs = axis.runs(*start, *len);
+            let is_whole = matches!(runs.as_slice(), [run] if run.len as u64 == *len);
+            if is_whole && selected == *len && axes.is_empty() {
+                size = size.saturating_mul(usize::try_from(*len).unwrap_or(usize::MAX));
+                (from_step, to_step) = (size, size);
+                continue;
+            }
             for run in &mut runs {
                 run.from = run.from.saturating_mul(from_step);
                 run.to = run.to.saturating_mul(to_step);
@@ -154,33 +184,33 @@ impl Selection {
             to_step = to_step.saturating_mul(usize::try_from(selected).unwrap_or(usize::MAX));
         }
         axes.reverse();
-        copy(&axes, from, to, 0, 0, size);
+        (axes, size)
     }
 }
 
-/// The runs of one axis, offsets in bytes, and the bytes of a step along it on both sides.
+/// The runs of one axis, and the length of a step along it on both sides.
 type AxisRuns = (Vec<Run>, usize, usize);
 
-fn copy(axes: &[AxisRuns], from: &[u8], to: &mut [u8], from_at: usize, to_at: usize, size: usize) {
-    let mut bytes = |from_at: usize, to_at: usize, len: usize| {
-        let from = from_at.checked_add(len).and_then(|end| from.get(from_at..end));
-        let to = to_at.checked_add(len).and_then(|end| to.get_mut(to_at..end));
-        if let (Some(from), Some(to)) = (from, to) {
-            to.copy_from_slice(from);
-        }
-    };
+/// Calls `run` with each run in row-major order: where it is, where it goes, how long it is.
+fn each(
+    axes: &[AxisRuns],
+    from_at: usize,
+    to_at: usize,
+    size: usize,
+    run: &mut impl FnMut(usize, usize, usize),
+) {
     match axes {
-        [] => bytes(from_at, to_at, size),
+        [] => run(from_at, to_at, size),
         [(runs, ..)] => {
-            for run in runs {
-                bytes(from_at + run.from, to_at + run.to, run.len * size);
+            for part in runs {
+                run(from_at + part.from, to_at + part.to, part.len * size);
             }
         }
         [(runs, from_step, to_step), rest @ ..] => {
-            for run in runs {
-                for n in 0..run.len {
-                    let from_at = from_at + run.from + n * from_step;
-                    copy(rest, from, to, from_at, to_at + run.to + n * to_step, size);
+            for part in runs {
+                for n in 0..part.len {
+                    let from_at = from_at + part.from + n * from_step;
+                    each(rest, from_at, to_at + part.to + n * to_step, size, run);
                 }
             }
         }
@@ -247,6 +277,9 @@ mod tests {
             (0..shape.iter().product::<u64>()).map(|n| u8::try_from(n).unwrap()).collect();
         let mut to = vec![0; usize::try_from(selection.elements().unwrap()).unwrap()];
         selection.copy_from(&all, &vec![0; shape.len()], shape, 1, &mut to);
+        let mut appended = Vec::new();
+        selection.append_from(&all, shape, &mut appended);
+        assert_eq!(appended, to);
         to
     }
 
@@ -258,6 +291,8 @@ mod tests {
         assert_eq!(picked(&[strided], &[8]), [1, 2, 4, 5]);
         let open = Axis { start: 0, stride: 2, count: None, block: 1 };
         assert_eq!(picked(&s![0, open], &[2, 5]), [0, 2, 4]);
+        assert_eq!(picked(&s![1..3, .., ..], &[3, 2, 2]), [4, 5, 6, 7, 8, 9, 10, 11]);
+        assert_eq!(picked(&s![.., 1, ..], &[2, 2, 2]), [2, 3, 6, 7]);
     }
 
     #[test]

@@ -8,6 +8,13 @@ use crate::error::Result;
 use crate::message::DataLayout;
 
 /// A chunk that is in the file.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// let chunk = &file.dataset("grid")?.stored_chunks()?[1];
+/// assert_eq!((chunk.start.as_slice(), chunk.filter_mask), (&[0, 3][..], 0));
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredChunk {
     /// Coordinates of its first element in the dataset.
@@ -51,6 +58,14 @@ impl Dataset {
     }
 
     /// The elements of `chunk`, one of this dataset's, decoded: a whole chunk, at edges too.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let grid = file.dataset("grid")?;
+    /// let chunk = &grid.stored_chunks()?[0];
+    /// assert_eq!(grid.read_chunk(chunk)?.len(), 2 * 3 * size_of::<f32>());
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn read_chunk(&self, chunk: &StoredChunk) -> Result<Bytes> {
         let DataLayout::Chunked(layout) = &self.inner.layout else {
             return Err(self.object.wrong_type("a chunked dataset"));

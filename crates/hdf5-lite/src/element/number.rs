@@ -10,6 +10,16 @@ use crate::message::{ByteOrder, Datatype, FixedPoint, FloatingPoint, Normalizati
 ///
 /// Integers are exact or an error. Floats are rounded to the nearest value; a finite number
 /// that would become infinite is an error. A float becomes an integer if it is one.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// fn mean<T: hdf5_lite::Element + Into<f64>>(dataset: &hdf5_lite::Dataset) -> hdf5_lite::Result<f64> {
+///     let values = dataset.read::<T>()?;
+///     Ok(values.iter().map(|v| (*v).into()).sum::<f64>() / values.len() as f64)
+/// }
+/// assert_eq!(mean::<i16>(&file.dataset("counts")?)?, 2.0);
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 pub trait Element: bytemuck::Pod + Send + Sync + private::Sealed {
     #[doc(hidden)]
     const NAME: &'static str;
@@ -276,6 +286,15 @@ pub(crate) fn view<'d, T: Element>(datatype: &Datatype, data: &'d [u8]) -> Optio
     bytemuck::try_cast_slice(data).ok()
 }
 
+/// Appends `values`, in pieces that stay in the cache: the system zeroes each fresh page just
+/// before it is written, and one copy of everything would write around the cache.
+pub(crate) fn append<T: Copy>(values: &[T], to: &mut Vec<T>) {
+    const PIECE: usize = 1 << 16;
+    for piece in values.chunks((PIECE / size_of::<T>().max(1)).max(1)) {
+        to.extend_from_slice(piece);
+    }
+}
+
 /// All numbers in `data`, the elements of arrays and the parts of complex numbers one by one.
 pub(crate) fn numbers<T: Element>(
     datatype: &Datatype,
@@ -283,7 +302,9 @@ pub(crate) fn numbers<T: Element>(
     place: impl FnOnce() -> String,
 ) -> Result<Vec<T>> {
     if let Some(values) = view(datatype, data) {
-        return Ok(values.to_vec());
+        let mut copied = Vec::with_capacity(values.len());
+        append(values, &mut copied);
+        return Ok(copied);
     }
     let Some(numbers) = NumberType::of(datatype) else {
         let found = format!("of {} type", datatype.class());

@@ -1,6 +1,15 @@
 //! What can go wrong, by what the caller can do about it.
 
 /// The result of every fallible call of this crate.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// fn names(file: &hdf5_lite::File) -> hdf5_lite::Result<Vec<String>> {
+///     Ok(file.root()?.links()?.iter().map(|link| link.name().into_owned()).collect())
+/// }
+/// assert!(names(&file)?.contains(&"grid".to_owned()));
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Errors of this crate. Offsets count bytes from the start of the file.

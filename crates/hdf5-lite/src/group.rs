@@ -83,21 +83,47 @@ pub struct Link {
 
 impl Link {
     /// Its name.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.root()?.links()?[0].name(), "blob");
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn name(&self) -> Cow<'_, str> {
         text(&self.name.0)
     }
 
     /// Its name as stored.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.root()?.links()?[0].name_bytes(), b"blob");
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn name_bytes(&self) -> &[u8] {
         &self.name.0
     }
 
     /// What it leads to.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// use hdf5_lite::LinkTarget;
+    /// let soft = file.root()?.find_link("soft")?.unwrap();
+    /// assert_eq!(*soft.target(), LinkTarget::Soft("/inner/deep/pi".into()));
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn target(&self) -> &LinkTarget {
         &self.target
     }
 
     /// Its number in the order of creation, if the group keeps it.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.root()?.links()?[0].creation_order(), None); // h5py keeps it on request
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn creation_order(&self) -> Option<u64> {
         self.creation_order
     }
@@ -121,6 +147,18 @@ impl fmt::Debug for Name {
 }
 
 /// What a link leads to. Names and paths are as stored, mostly UTF-8.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::LinkTarget;
+/// for link in file.root()?.links()? {
+///     match link.target() {
+///         LinkTarget::Hard(address) => println!("{} at {:#x}", link.name(), address.get()),
+///         other => println!("{} -> {other:?}", link.name()),
+///     }
+/// }
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LinkTarget {
@@ -164,21 +202,46 @@ impl Group {
     }
 
     /// The group at `path`, counted from here, or from the root if it starts with a slash.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.group("inner")?.group("deep")?.path(), "/inner/deep");
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn group(&self, path: &str) -> Result<Self> {
         Self::new(self.lookup(path)?)
     }
 
     /// The dataset at `path`.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.group("inner")?.dataset("deep/pi")?.shape(), []);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn dataset(&self, path: &str) -> Result<Dataset> {
         Dataset::new(self.lookup(path)?)
     }
 
     /// The object at `path`, as what it is.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert!(matches!(file.root()?.node("soft")?, hdf5_lite::Node::Dataset(_)));
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn node(&self, path: &str) -> Result<Node> {
         self.lookup(path)?.into_node()
     }
 
     /// Whether `path` leads to an object.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert!(file.root()?.contains("inner/deep")?);
+    /// assert!(!file.root()?.contains("outer")?);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn contains(&self, path: &str) -> Result<bool> {
         match self.lookup(path) {
             Ok(_) => Ok(true),
@@ -188,6 +251,13 @@ impl Group {
     }
 
     /// All links, in the byte order of their names.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let names: Vec<String> = file.group("inner")?.links()?.iter().map(|link| link.name().into()).collect();
+    /// assert_eq!(names, ["deep"]);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn links(&self) -> Result<Vec<Link>> {
         let file = self.file();
         let mut links: Vec<Link> = Vec::new();
@@ -213,6 +283,12 @@ impl Group {
     }
 
     /// The link called `name`, if there is one; it is not followed.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert!(file.root()?.find_link("elsewhere")?.is_some()); // the file it leads to is not asked for
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn find_link(&self, name: &str) -> Result<Option<Link>> {
         if let Some(link) = self.find_link_bytes(name.as_bytes())? {
             return Ok(Some(link));
@@ -250,6 +326,14 @@ impl Group {
     }
 
     /// The object that `link`, one of this group's, leads to.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let root = file.root()?;
+    /// let link = root.find_link("soft")?.unwrap();
+    /// assert_eq!(root.follow(&link)?.address(), file.dataset("inner/deep/pi")?.object().address());
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn follow(&self, link: &Link) -> Result<Object> {
         self.follow_within(link, &mut 0)
     }

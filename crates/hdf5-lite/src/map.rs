@@ -11,6 +11,12 @@ use crate::error::Result;
 ///
 /// Who changes the file while it is mapped changes the bytes: a truncation then ends the
 /// process on most systems, as with any map.
+///
+/// ```
+/// let bytes = hdf5_lite::map("../../fixtures/hdf5/tour_new.h5")?;
+/// assert_eq!(&bytes[1..4], b"HDF");
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 pub fn map(path: impl AsRef<Path>) -> Result<Bytes> {
     bytes_of(path.as_ref())
 }

@@ -17,11 +17,24 @@ use crate::message::{
 use crate::parse::{Address, Structure};
 
 /// Where an object's header lies: two links to one address are links to one object.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// let soft = file.dataset("soft")?;
+/// assert_eq!(soft.object().address(), file.dataset("inner/deep/pi")?.object().address());
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ObjectAddress(pub(crate) Address);
 
 impl ObjectAddress {
     /// Bytes from the superblock on.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert!(file.root()?.object().address().get() > 0);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn get(self) -> u64 {
         self.0.0
     }
@@ -53,6 +66,13 @@ pub enum Node {
 
 impl Node {
     /// The part that all kinds have.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let node = file.node("grid")?;
+    /// assert_eq!(node.object().path(), "/grid");
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn object(&self) -> &Object {
         match self {
             Self::Group(group) => group.object(),
@@ -63,6 +83,13 @@ impl Node {
 }
 
 /// The header of an object: its attributes, and what kind of object it is.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// let object = file.group("inner")?.object().clone();
+/// println!("{} at {:#x}: {}", object.path(), object.address().get(), object.kind()?);
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Object {
     file: File,
@@ -72,6 +99,13 @@ pub struct Object {
 }
 
 /// Kind of an object.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::ObjectKind;
+/// assert_eq!(file.node("grid")?.object().kind()?, ObjectKind::Dataset);
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ObjectKind {
@@ -104,16 +138,36 @@ impl Object {
     }
 
     /// The file it is in.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let grid = file.dataset("grid")?;
+    /// assert_eq!(grid.object().file().user_block(), 0);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn file(&self) -> &File {
         &self.file
     }
 
     /// The path that led here.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.dataset("grid")?.object().path(), "/grid");
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn path(&self) -> &str {
         &self.path
     }
 
     /// Where its header lies.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let address = file.dataset("grid")?.object().address();
+    /// assert_eq!(file.object_at(address)?.kind()?, hdf5_lite::ObjectKind::Dataset);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn address(&self) -> ObjectAddress {
         ObjectAddress(self.address)
     }
@@ -123,6 +177,12 @@ impl Object {
     }
 
     /// What the messages in the header make it.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.node("inner")?.object().kind()?, hdf5_lite::ObjectKind::Group);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn kind(&self) -> Result<ObjectKind> {
         let header = self.header();
         if header.has::<SymbolTable>() || header.has::<LinkInfo>() {
@@ -139,6 +199,13 @@ impl Object {
     }
 
     /// The object as what it is.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let object = file.node("grid")?.object().clone();
+    /// assert!(matches!(object.into_node()?, hdf5_lite::Node::Dataset(_)));
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn into_node(self) -> Result<Node> {
         Ok(match self.kind()? {
             ObjectKind::Group => Node::Group(Group::new(self)?),
@@ -154,6 +221,13 @@ impl Object {
     }
 
     /// The attribute `name`, if there is one.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let object = file.root()?.object().clone();
+    /// assert!(object.find_attr("title")?.is_some() && object.find_attr("subtitle")?.is_none());
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn find_attr(&self, name: &str) -> Result<Option<Attribute>> {
         if let Some(found) = self.find_attr_bytes(name.as_bytes())? {
             return Ok(Some(found));
@@ -186,6 +260,12 @@ impl Object {
     }
 
     /// The attribute `name`.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.root()?.object().attr("title")?.string()?, "A tour");
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn attr(&self, name: &str) -> Result<Attribute> {
         self.find_attr(name)?.ok_or_else(|| Error::NotFound {
             what: "attribute",
@@ -195,6 +275,12 @@ impl Object {
     }
 
     /// All attributes, in the byte order of their names.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.root()?.object().attrs()?.len(), 3);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn attrs(&self) -> Result<Vec<Attribute>> {
         let mut attributes = Vec::new();
         for message in self.header.all::<AttributeMessage>() {
@@ -243,12 +329,27 @@ impl Object {
     }
 
     /// The comment that someone left on it.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let comment = file.group("inner/deep")?.object().comment()?;
+    /// assert_eq!(comment.as_deref(), Some("made by hand"));
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn comment(&self) -> Result<Option<String>> {
         let comment = self.header.find::<ObjectComment>(&self.file)?;
         Ok(comment.map(|comment| text(&comment.0).into_owned()))
     }
 
     /// When it was last modified, in seconds after the Unix epoch.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// if let Some(seconds) = file.dataset("grid")?.object().modified()? {
+    ///     println!("{seconds} seconds after 1970");
+    /// }
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn modified(&self) -> Result<Option<u32>> {
         if let Some(time) = self.header.find::<ModificationTime>(&self.file)? {
             return Ok(Some(time.0));
@@ -258,18 +359,37 @@ impl Object {
     }
 
     /// Hard links to it; one if the header does not say.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.dataset("grid")?.object().reference_count()?, 1);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn reference_count(&self) -> Result<u32> {
         let count = self.header.find::<ReferenceCount>(&self.file)?;
         Ok(count.map(|count| count.0).or(self.header.reference_count).unwrap_or(1))
     }
 
     /// Types and names of the header's messages; the name of an unknown type is empty.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let names: Vec<&str> = file.dataset("grid")?.object().messages().map(|(_, name)| name).collect();
+    /// assert!(names.contains(&"Datatype") && names.contains(&"Dataspace"));
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn messages(&self) -> impl Iterator<Item = (u16, &'static str)> {
         let messages = self.header.messages().iter();
         messages.map(|raw| (raw.id, message::name(raw.id).unwrap_or_default()))
     }
 
     /// Parses every message of the header, those too that reading never asks for.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert!(file.dataset("grid")?.object().check_messages().is_ok());
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn check_messages(&self) -> Result<()> {
         for raw in self.header.messages().iter().filter(|raw| !raw.is_shared()) {
             message::check(raw.id, &self.header.body(raw), self.file.sizes())?;
@@ -288,6 +408,14 @@ impl fmt::Debug for Object {
 }
 
 /// A datatype with a name of its own.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::Node;
+/// let Node::Datatype(committed) = file.node("committed")? else { panic!() };
+/// assert_eq!(committed.datatype().size(), 8);
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct CommittedDatatype {
     object: Object,
@@ -301,6 +429,14 @@ impl CommittedDatatype {
     }
 
     /// The datatype.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// use hdf5_lite::Node;
+    /// let Node::Datatype(committed) = file.node("committed")? else { panic!() };
+    /// assert_eq!(committed.datatype().class(), "floating-point");
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn datatype(&self) -> &Datatype {
         &self.datatype
     }
@@ -311,26 +447,56 @@ macro_rules! as_object {
     ($($handle:ty),*) => { $(
         impl $handle {
             /// The part that all kinds of objects have.
+            ///
+            /// ```
+            /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+            /// assert_eq!(file.group("inner")?.object().path(), "/inner");
+            /// # Ok::<_, hdf5_lite::Error>(())
+            /// ```
             pub fn object(&self) -> &$crate::object::Object {
                 &self.object
             }
 
             /// The path that led here.
+            ///
+            /// ```
+            /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+            /// assert_eq!(file.group("inner")?.path(), "/inner");
+            /// # Ok::<_, hdf5_lite::Error>(())
+            /// ```
             pub fn path(&self) -> &str {
                 self.object.path()
             }
 
             /// The attribute `name`, if there is one.
+            ///
+            /// ```
+            /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+            /// assert!(file.dataset("grid")?.find_attr("units")?.is_some());
+            /// # Ok::<_, hdf5_lite::Error>(())
+            /// ```
             pub fn find_attr(&self, name: &str) -> $crate::Result<Option<$crate::Attribute>> {
                 self.object.find_attr(name)
             }
 
             /// The attribute `name`.
+            ///
+            /// ```
+            /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+            /// assert_eq!(file.dataset("grid")?.attr("units")?.string()?, "metres");
+            /// # Ok::<_, hdf5_lite::Error>(())
+            /// ```
             pub fn attr(&self, name: &str) -> $crate::Result<$crate::Attribute> {
                 self.object.attr(name)
             }
 
             /// All attributes, in the byte order of their names.
+            ///
+            /// ```
+            /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+            /// assert_eq!(file.dataset("grid")?.attrs()?[0].name(), "units");
+            /// # Ok::<_, hdf5_lite::Error>(())
+            /// ```
             pub fn attrs(&self) -> $crate::Result<Vec<$crate::Attribute>> {
                 self.object.attrs()
             }

@@ -48,6 +48,12 @@ impl File {
     }
 
     /// Where the extension of the superblock lies, which is an object without a link.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert!(file.superblock_extension().is_none());
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn superblock_extension(&self) -> Option<ObjectAddress> {
         self.extension().map(ObjectAddress)
     }

@@ -56,6 +56,15 @@ pub enum Reference {
 }
 
 /// Elements of a dataset: see [`Dataset::read_region`](crate::Dataset::read_region).
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::{Reference, Value};
+/// let references = file.dataset("to_part")?.values()?;
+/// let Value::Reference(Reference::Region(region)) = &references[0] else { panic!() };
+/// assert_eq!(file.dataset("grid")?.read_region::<f32>(region)?, [8.0, 9.0, 14.0, 15.0]);
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Region {
     pub(crate) object: ObjectAddress,
@@ -64,6 +73,15 @@ pub struct Region {
 
 impl Region {
     /// The dataset.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// use hdf5_lite::{Reference, Value};
+    /// let references = file.dataset("to_part")?.values()?;
+    /// let Value::Reference(Reference::Region(region)) = &references[0] else { panic!() };
+    /// assert_eq!(region.object(), file.dataset("grid")?.object().address());
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn object(&self) -> ObjectAddress {
         self.object
     }
@@ -71,6 +89,15 @@ impl Region {
 
 impl Reference {
     /// The object in this file that is referred to, in whole or in part.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// use hdf5_lite::Value;
+    /// let references = file.dataset("to_part")?.values()?;
+    /// let Value::Reference(reference) = &references[0] else { panic!() };
+    /// assert_eq!(reference.object(), Some(file.dataset("grid")?.object().address()));
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn object(&self) -> Option<ObjectAddress> {
         match self {
             Self::Object(object) | Self::Attribute { object, .. } => Some(*object),
@@ -114,6 +141,15 @@ impl Reference {
 
 impl File {
     /// The object that `reference` leads to.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// use hdf5_lite::Value;
+    /// let references = file.dataset("to_grid")?.values()?;
+    /// let Value::Reference(reference) = &references[0] else { panic!() };
+    /// assert_eq!(file.dereference(reference)?.address(), file.dataset("grid")?.object().address());
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn dereference(&self, reference: &Reference) -> Result<Object> {
         match reference {
             Reference::External { file, reference } => {

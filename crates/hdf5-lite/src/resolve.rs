@@ -36,6 +36,13 @@ pub struct Folder(PathBuf);
 
 impl Folder {
     /// A resolver for the files in `folder`.
+    ///
+    /// ```
+    /// let folder = hdf5_lite::Folder::new("../../fixtures/hdf5");
+    /// let file = hdf5_lite::File::options().resolver(folder).open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(*file.dataset("elsewhere")?.read::<f64>()?, [1.0]);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self(folder.into())
     }

@@ -40,6 +40,15 @@ pub trait Source: Send + Sync + fmt::Debug {
 }
 
 /// A [`Source`] over anything that reads and seeks.
+///
+/// ```
+/// use std::io::Cursor;
+/// let bytes = std::fs::read("../../fixtures/hdf5/tour_new.h5")?;
+/// let source = hdf5_lite::Seekable::new(Cursor::new(bytes))?;
+/// let file = hdf5_lite::File::options().from_source(source)?;
+/// assert!(file.root()?.contains("grid")?);
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Seekable<R> {
     reader: Mutex<R>,
@@ -48,6 +57,13 @@ pub struct Seekable<R> {
 
 impl<R: Read + Seek> Seekable<R> {
     /// Asks `reader` for its length, and for nothing else.
+    ///
+    /// ```
+    /// use hdf5_lite::Source;
+    /// let source = hdf5_lite::Seekable::new(std::io::Cursor::new(vec![0; 100]))?;
+    /// assert_eq!(source.len(), 100);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn new(mut reader: R) -> io::Result<Self> {
         let len = reader.seek(SeekFrom::End(0))?;
         Ok(Self { reader: Mutex::new(reader), len })

@@ -73,56 +73,126 @@ impl File {
     }
 
     /// Opens a file that is in memory. Datasets borrow from `bytes` where they can.
+    ///
+    /// ```
+    /// let bytes = std::fs::read("../../fixtures/hdf5/tour_new.h5")?;
+    /// let file = hdf5_lite::File::from_bytes(bytes)?;
+    /// assert_eq!(file.dataset("grid")?.shape(), [4, 6]);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn from_bytes(bytes: impl Into<Bytes>) -> Result<Self> {
         Self::options().from_bytes(bytes)
     }
 
     /// Limits, filters and a resolver for the file to be opened.
+    ///
+    /// ```
+    /// let mut limits = hdf5_lite::Limits::default();
+    /// limits.read_bytes = 1 << 20;
+    /// let file = hdf5_lite::File::options().limits(limits).open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.limits().read_bytes, 1 << 20);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn options() -> Options {
         Options::default()
     }
 
     /// The root group.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.root()?.path(), "/");
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn root(&self) -> Result<Group> {
         Group::new(self.root_object()?)
     }
 
     /// The group at `path`, counted from the root.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.group("inner/deep")?.links()?.len(), 1);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn group(&self, path: &str) -> Result<Group> {
         self.root()?.group(path)
     }
 
     /// The dataset at `path`, counted from the root.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(*file.dataset("inner/deep/pi")?.read::<f64>()?, [3.14159]);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn dataset(&self, path: &str) -> Result<Dataset> {
         self.root()?.dataset(path)
     }
 
     /// The object at `path`, counted from the root.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert!(matches!(file.node("committed")?, hdf5_lite::Node::Datatype(_)));
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn node(&self, path: &str) -> Result<Node> {
         self.root()?.node(path)
     }
 
     /// The object whose header lies at `address`; its path is not known.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let address = file.group("inner")?.object().address();
+    /// assert_eq!(file.object_at(address)?.kind()?, hdf5_lite::ObjectKind::Group);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn object_at(&self, address: ObjectAddress) -> Result<Object> {
         Object::open(self, address.0, format!("object at {:#x}", address.get()).into())
     }
 
     /// Version of the superblock, 0 to 3.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.superblock_version(), 3);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn superblock_version(&self) -> u8 {
         self.inner.superblock.version
     }
 
     /// Bytes before the superblock, which are the caller's.
+    ///
+    /// ```
+    /// let file = hdf5_lite::File::open("../../fixtures/hdf5/user_block_new.h5")?;
+    /// assert_eq!(file.user_block(), 512);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn user_block(&self) -> u64 {
         self.inner.base
     }
 
     /// Bytes of an address and of a length in this file.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.address_and_length_sizes(), (8, 8));
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn address_and_length_sizes(&self) -> (u8, u8) {
         (self.inner.superblock.sizes.offsets, self.inner.superblock.sizes.lengths)
     }
 
     /// The limits that the file was opened with.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(*file.limits(), hdf5_lite::Limits::default());
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn limits(&self) -> &Limits {
         &self.inner.limits
     }
@@ -130,6 +200,15 @@ impl File {
     /// The values of an element of variable length; none for one that was never written.
     ///
     /// `element` are the bytes of one element of type `datatype`, of this file.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let lists = file.dataset("lists")?;
+    /// let elements = lists.bytes()?;
+    /// let first = file.variable(lists.datatype(), &elements[..lists.datatype().size()])?;
+    /// assert_eq!(first.len(), 3 * size_of::<i32>());
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn variable(&self, datatype: &Datatype, element: &[u8]) -> Result<Bytes> {
         let Datatype::Variable(t) = datatype else {
             return Err(Error::WrongType {

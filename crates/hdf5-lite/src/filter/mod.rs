@@ -176,11 +176,21 @@ pub fn built_in() -> &'static [&'static dyn Filter] {
 /// The most bytes that a filter may return when the decoded chunk has `expected`.
 ///
 /// Filters that come before others when writing may have made a chunk longer than it was.
+///
+/// ```
+/// assert!(hdf5_lite::filter::max_len(1000) >= 1000);
+/// ```
 pub fn max_len(expected: usize) -> usize {
     expected.saturating_add(expected / 4).saturating_add(4096)
 }
 
 /// The error for a chunk that `filter` rejects.
+///
+/// ```
+/// let filters = hdf5_lite::filter::built_in();
+/// let error = hdf5_lite::filter::broken(filters[0], "the chunk is empty");
+/// assert_eq!(error.to_string(), "filter deflate: the chunk is empty");
+/// ```
 pub fn broken(filter: &dyn Filter, reason: impl Into<String>) -> Error {
     Error::Filter { filter: filter.name(), reason: reason.into() }
 }

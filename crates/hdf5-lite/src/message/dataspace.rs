@@ -13,6 +13,13 @@ use crate::parse::{Context, Parsed, Structure, field, malformed, version};
 const MAX_RANK: u8 = 32;
 
 /// The extent of a dataset or an attribute.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// let space = file.dataset("grid")?.dataspace().clone();
+/// assert_eq!((space.dims, space.max_dims), (vec![4, 6], vec![Some(4), Some(6)]));
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dataspace {
     /// Whether there are axes, one element without axes, or no element at all.
@@ -24,6 +31,14 @@ pub struct Dataspace {
 }
 
 /// Class of a dataspace ("Type").
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::SpaceClass;
+/// assert_eq!(file.dataset("inner/deep/pi")?.dataspace().class, SpaceClass::Scalar);
+/// assert_eq!(file.dataset("grid")?.dataspace().class, SpaceClass::Simple);
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// One element, no axes.
@@ -36,6 +51,12 @@ pub enum Class {
 
 impl Dataspace {
     /// The number of elements; `None` if 64 bits cannot say it.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.dataset("grid")?.dataspace().elements(), Some(24));
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn elements(&self) -> Option<u64> {
         match self.class {
             Class::Null => Some(0),

@@ -22,6 +22,13 @@ pub(crate) struct FilterPipeline {
 }
 
 /// One filter of a pipeline.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// let deflate = &file.dataset("grid")?.filters()?[1];
+/// assert_eq!((deflate.id, deflate.client_data.as_slice()), (1, &[4][..]));
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilterInfo {
     /// Its number as registered with The HDF Group.

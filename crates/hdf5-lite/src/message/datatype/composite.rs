@@ -9,6 +9,16 @@ use super::{CharacterSet, Datatype, Head, Padding};
 use crate::parse::{Parsed, c_string, field, malformed, uint, unsupported, width_of};
 
 /// Named members at offsets.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::Datatype;
+/// let dataset = file.dataset("cities")?;
+/// let Datatype::Compound(datatype) = dataset.datatype() else { panic!() };
+/// let names: Vec<&[u8]> = datatype.members.iter().map(|m| &m.name[..]).collect();
+/// assert_eq!(names, [&b"name"[..], b"people", b"at"]);
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompoundType {
     /// Bytes, gaps included.
@@ -18,6 +28,16 @@ pub struct CompoundType {
 }
 
 /// A member of a compound.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::Datatype;
+/// let dataset = file.dataset("cities")?;
+/// let Datatype::Compound(datatype) = dataset.datatype() else { panic!() };
+/// let people = &datatype.members[1];
+/// assert_eq!((people.offset, people.datatype.size()), (8, 4));
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// Its name as stored, mostly UTF-8.
@@ -88,6 +108,15 @@ fn name(i: &[u8], version: u8) -> Parsed<'_, &[u8]> {
 }
 
 /// Integers with names.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::Datatype;
+/// let dataset = file.dataset("colour")?;
+/// let Datatype::Enum(datatype) = dataset.datatype() else { panic!() };
+/// assert!(datatype.members.contains(&(b"GREEN".to_vec(), vec![1])));
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnumType {
     /// The type of the integers.
@@ -113,6 +142,15 @@ impl EnumType {
 }
 
 /// A sequence or a string whose length each element says.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::Datatype;
+/// let dataset = file.dataset("lists")?;
+/// let Datatype::Variable(datatype) = dataset.datatype() else { panic!() };
+/// assert_eq!(datatype.base.class(), "fixed-point");
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VariableType {
     /// Bytes of an element as stored: a length and where the values lie.
@@ -128,6 +166,16 @@ pub struct VariableType {
 }
 
 /// What a variable-length type holds.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::VariableKind;
+/// use hdf5_lite::Datatype;
+/// let dataset = file.dataset("labels")?;
+/// let Datatype::Variable(datatype) = dataset.datatype() else { panic!() };
+/// assert_eq!(datatype.kind, VariableKind::String);
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VariableKind {
     /// Values of a type.
@@ -155,6 +203,16 @@ impl VariableType {
 }
 
 /// An array of fixed shape.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::Datatype;
+/// let dataset = file.dataset("cities")?;
+/// let Datatype::Compound(city) = dataset.datatype() else { panic!() };
+/// let Datatype::Array(at) = &city.members[2].datatype else { panic!() };
+/// assert_eq!(at.dims, [2]);
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArrayType {
     /// Bytes.
@@ -190,6 +248,15 @@ impl ArrayType {
 }
 
 /// A reference.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::Datatype;
+/// let dataset = file.dataset("to_grid")?;
+/// let Datatype::Reference(datatype) = dataset.datatype() else { panic!() };
+/// assert_eq!(datatype.size, 8);
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReferenceType {
     /// Bytes of an element as stored.
@@ -199,6 +266,16 @@ pub struct ReferenceType {
 }
 
 /// What a reference refers to.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::ReferenceKind;
+/// use hdf5_lite::Datatype;
+/// let dataset = file.dataset("to_part")?;
+/// let Datatype::Reference(datatype) = dataset.datatype() else { panic!() };
+/// assert_eq!(datatype.kind, ReferenceKind::Region);
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReferenceKind {
     /// An object, by its address (`H5R_OBJECT1`).

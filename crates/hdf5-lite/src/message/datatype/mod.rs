@@ -26,6 +26,16 @@ use crate::parse::{Context, Parsed, Structure, field, malformed, unsupported};
 const MAX_DEPTH: u8 = 32;
 
 /// The type of an element.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::Datatype;
+/// match file.dataset("counts")?.datatype() {
+///     Datatype::FixedPoint(t) => assert!(t.signed && t.size == 2),
+///     other => panic!("{}", other.class()),
+/// }
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Datatype {
@@ -57,6 +67,12 @@ pub enum Datatype {
 
 impl Datatype {
     /// Bytes of an element as stored.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.dataset("cities")?.datatype().size(), 20);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn size(&self) -> usize {
         let size = match self {
             Self::FixedPoint(t) => t.size,
@@ -77,6 +93,12 @@ impl Datatype {
     }
 
     /// The name of the class.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert_eq!(file.dataset("cities")?.datatype().class(), "compound");
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn class(&self) -> &'static str {
         match self {
             Self::FixedPoint(_) => "fixed-point",
@@ -95,6 +117,13 @@ impl Datatype {
     }
 
     /// Whether this is a boolean as h5py stores it: an enumeration of FALSE = 0 and TRUE = 1.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert!(file.dataset("flags")?.datatype().is_bool());
+    /// assert!(!file.dataset("colour")?.datatype().is_bool());
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn is_bool(&self) -> bool {
         let Self::Enum(t) = self else { return false };
         let mut members: Vec<_> = t.members.iter().map(|(n, v)| (&n[..], v.first())).collect();
@@ -103,12 +132,27 @@ impl Datatype {
     }
 
     /// Whether this is a string, of fixed or of variable length.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// assert!(file.dataset("labels")?.datatype().is_string());
+    /// assert!(file.dataset("codes")?.datatype().is_string());
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn is_string(&self) -> bool {
         matches!(self, Self::String(_))
             || matches!(self, Self::Variable(t) if t.kind == VariableKind::String)
     }
 
     /// Whether the type, or a type within it, is `wanted`.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let cities = file.dataset("cities")?;
+    /// assert!(cities.datatype().any(&|t| t.is_string()));
+    /// assert!(!cities.datatype().any(&|t| t.is_bool()));
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn any(&self, wanted: &impl Fn(&Self) -> bool) -> bool {
         wanted(self)
             || match self {

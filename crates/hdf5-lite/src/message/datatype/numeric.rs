@@ -7,6 +7,16 @@ use super::{Datatype, Head};
 use crate::parse::{Parsed, field, malformed, unsupported};
 
 /// Order of the bytes of a number.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::ByteOrder;
+/// use hdf5_lite::Datatype;
+/// let dataset = file.dataset("counts")?;
+/// let Datatype::FixedPoint(datatype) = dataset.datatype() else { panic!() };
+/// assert_eq!(datatype.order, ByteOrder::LittleEndian);
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ByteOrder {
     /// Least significant byte first.
@@ -19,6 +29,11 @@ pub enum ByteOrder {
 
 impl ByteOrder {
     /// The order of the machine this runs on.
+    ///
+    /// ```
+    /// let little = hdf5_lite::ByteOrder::NATIVE == hdf5_lite::ByteOrder::LittleEndian;
+    /// assert_eq!(little, cfg!(target_endian = "little"));
+    /// ```
     pub const NATIVE: Self =
         if cfg!(target_endian = "big") { Self::BigEndian } else { Self::LittleEndian };
 
@@ -28,6 +43,15 @@ impl ByteOrder {
 }
 
 /// An integer; its bits may be fewer than those of its bytes.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::Datatype;
+/// let dataset = file.dataset("counts")?;
+/// let Datatype::FixedPoint(datatype) = dataset.datatype() else { panic!() };
+/// assert_eq!((datatype.size, datatype.signed, datatype.precision), (2, true, 16));
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FixedPoint {
     /// Bytes.
@@ -51,6 +75,13 @@ impl FixedPoint {
 }
 
 /// Bits without arithmetic.
+///
+/// ```
+/// use hdf5_lite::{BitFieldType, ByteOrder, Datatype};
+/// let order = ByteOrder::LittleEndian;
+/// let bits = BitFieldType { size: 1, order, offset: 0, precision: 8 };
+/// assert_eq!(Datatype::BitField(bits).class(), "bit field");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BitFieldType {
     /// Bytes.
@@ -71,6 +102,15 @@ impl BitFieldType {
 }
 
 /// A floating-point number of any layout.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::Datatype;
+/// let dataset = file.dataset("grid")?;
+/// let Datatype::FloatingPoint(datatype) = dataset.datatype() else { panic!() };
+/// assert_eq!((datatype.mantissa_size, datatype.exponent_size, datatype.bias), (23, 8, 127));
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FloatingPoint {
     /// Bytes.
@@ -98,6 +138,16 @@ pub struct FloatingPoint {
 }
 
 /// Where the highest bit of a mantissa is.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::Normalization;
+/// use hdf5_lite::Datatype;
+/// let dataset = file.dataset("grid")?;
+/// let Datatype::FloatingPoint(datatype) = dataset.datatype() else { panic!() };
+/// assert_eq!(datatype.normalization, Normalization::Implied);
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Normalization {
     /// Stored, and may be zero.
@@ -156,6 +206,15 @@ impl FloatingPoint {
     ///
     /// `None` for `bytes` of another length and for layouts that no machine has: more than 32
     /// bytes, a mantissa of more than 112 bits.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// use hdf5_lite::Datatype;
+    /// let dataset = file.dataset("grid")?;
+    /// let Datatype::FloatingPoint(datatype) = dataset.datatype() else { panic!() };
+    /// assert_eq!(datatype.value(&2.5_f32.to_le_bytes()), Some(2.5));
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn value(&self, bytes: &[u8]) -> Option<f64> {
         let right = u32::try_from(bytes.len()) == Ok(self.size);
         right.then(|| crate::element::float_value(self, bytes)).flatten()
@@ -168,6 +227,15 @@ impl FloatingPoint {
     }
 
     /// Whether this is an IEEE 754 number of 2, 4 or 8 bytes, in either byte order.
+    ///
+    /// ```
+    /// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// use hdf5_lite::Datatype;
+    /// let dataset = file.dataset("grid")?;
+    /// let Datatype::FloatingPoint(datatype) = dataset.datatype() else { panic!() };
+    /// assert!(datatype.is_ieee());
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
     pub fn is_ieee(&self) -> bool {
         let ieee =
             [(2, 15, 10, 5, 0, 10, 15), (4, 31, 23, 8, 0, 23, 127), (8, 63, 52, 11, 0, 52, 1023)];
@@ -179,6 +247,12 @@ impl FloatingPoint {
 }
 
 /// A time, of which the specification says no more than its bits.
+///
+/// ```
+/// use hdf5_lite::{ByteOrder, Datatype, TimeType};
+/// let time = TimeType { size: 4, order: ByteOrder::LittleEndian, precision: 32 };
+/// assert_eq!(Datatype::Time(time).class(), "time");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeType {
     /// Bytes.
@@ -197,6 +271,15 @@ impl TimeType {
 }
 
 /// A complex number: real and imaginary part.
+///
+/// ```
+/// let file = hdf5_lite::File::open("../../fixtures/hdf5/complex_numbers_new.h5")?;
+/// use hdf5_lite::Datatype;
+/// let dataset = file.dataset("c8")?;
+/// let Datatype::Complex(datatype) = dataset.datatype() else { panic!() };
+/// assert_eq!((datatype.size, datatype.base.size()), (8, 4));
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ComplexType {
     /// Bytes of both parts.

@@ -7,6 +7,15 @@ use super::Head;
 use crate::parse::{Parsed, field, unsupported, until_nul};
 
 /// A string of fixed length.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::Datatype;
+/// let dataset = file.dataset("codes")?;
+/// let Datatype::String(datatype) = dataset.datatype() else { panic!() };
+/// assert_eq!((datatype.size, datatype.character_set), (4, hdf5_lite::CharacterSet::Ascii));
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StringType {
     /// Bytes, padding included.
@@ -18,6 +27,16 @@ pub struct StringType {
 }
 
 /// What fills the bytes behind a text.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::Padding;
+/// use hdf5_lite::Datatype;
+/// let dataset = file.dataset("codes")?;
+/// let Datatype::String(datatype) = dataset.datatype() else { panic!() };
+/// assert_eq!(datatype.padding, Padding::NullPad);
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Padding {
     /// A NUL ends the text; what follows means nothing.
@@ -39,6 +58,12 @@ impl Padding {
     }
 
     /// `bytes` without the padding.
+    ///
+    /// ```
+    /// use hdf5_lite::Padding;
+    /// assert_eq!(Padding::NullTerminate.cut(b"ab\0c"), b"ab");
+    /// assert_eq!(Padding::SpacePad.cut(b"ab  "), b"ab");
+    /// ```
     pub fn cut(self, bytes: &[u8]) -> &[u8] {
         let without_end = |pad: u8| {
             let len = bytes.iter().rposition(|byte| *byte != pad).map_or(0, |last| last + 1);
@@ -53,6 +78,16 @@ impl Padding {
 }
 
 /// Encoding of a text.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::CharacterSet;
+/// use hdf5_lite::Datatype;
+/// let dataset = file.dataset("labels")?;
+/// let Datatype::Variable(datatype) = dataset.datatype() else { panic!() };
+/// assert_eq!(datatype.character_set, CharacterSet::Utf8);
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CharacterSet {
     /// ASCII.
@@ -84,6 +119,15 @@ impl StringType {
 }
 
 /// Bytes that mean something to the writer only.
+///
+/// ```
+/// # let file = hdf5_lite::File::open("../../fixtures/hdf5/tour_new.h5")?;
+/// use hdf5_lite::Datatype;
+/// let dataset = file.dataset("blob")?;
+/// let Datatype::Opaque(datatype) = dataset.datatype() else { panic!() };
+/// assert_eq!(datatype.size, 2);
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpaqueType {
     /// Bytes.

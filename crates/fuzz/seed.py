@@ -9,7 +9,7 @@ FIXTURES = HERE.parent.parent / "fixtures"
 LARGEST = 65536
 # Rows of `BUILT_IN` in crates/hdf5-lite/src/filter/mod.rs, with all features.
 FILTERS = ["deflate", "shuffle", "fletcher32", "szip", "nbit", "scaleoffset", "lzf", "bitshuffle", "blosc", "blosc2",
-           "bzip2", "lz4", "zfp", "zstd"]
+           "bzip2", "lz4", "lzo", "zfp", "zstd"]
 
 
 def seeds(*patterns):

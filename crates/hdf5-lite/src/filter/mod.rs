@@ -26,6 +26,8 @@ mod fletcher32;
 #[cfg(feature = "lz4")]
 mod lz4;
 mod lzf;
+#[cfg(feature = "lzo")]
+mod lzo;
 mod nbit;
 mod scaleoffset;
 mod shuffle;
@@ -157,6 +159,8 @@ static BUILT_IN: &[&dyn Filter] = &[
     &bzip2::Bzip2,
     #[cfg(feature = "lz4")]
     &lz4::Lz4,
+    #[cfg(feature = "lzo")]
+    &lzo::Lzo,
     #[cfg(feature = "zfp")]
     &zfp::Zfp,
     #[cfg(feature = "zstd")]

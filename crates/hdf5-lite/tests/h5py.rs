@@ -142,6 +142,29 @@ fn parts_of_virtual_datasets_are_parts() {
     let part: Vec<i32> = dataset.read_slice(hdf5_lite::s![1..5, 1..4]).unwrap();
     let wanted = (1..5).flat_map(|row| (1..4).map(move |column| row * 5 + column));
     assert_eq!(part, wanted.map(|n| all[n]).collect::<Vec<_>>());
+    // Every range of rows of every dataset, whatever run of elements it cuts.
+    for name in ["virtual_new.h5", "virtual_unlimited_new.h5"] {
+        for link in open(name).root().unwrap().links().unwrap() {
+            let Ok(dataset) = open(name).dataset(&link.name()) else { continue };
+            let (dims, all) = (dataset.extent().unwrap().dims, dataset.bytes().unwrap());
+            let Some(rows) = dims.first().copied().filter(|rows| *rows > 0) else { continue };
+            let row = all.len() / usize::try_from(rows).unwrap();
+            for (start, end) in (0..rows).flat_map(|a| (a..rows).map(move |b| (a, b + 1))) {
+                let mut axes = vec![hdf5_lite::Axis::from(..); dims.len()];
+                axes[0] = (start..end).into();
+                let part = dataset.bytes_of_slice(&axes).unwrap();
+                let [start, end] = [start, end].map(|n| usize::try_from(n).unwrap() * row);
+                assert!(part == all[start..end], "{name} {} {start}..{end}", link.name());
+            }
+        }
+    }
+    // Rows of a dataset that is too large as a whole.
+    let dataset = open("virtual_large_new.h5").dataset("large").unwrap();
+    assert!(matches!(dataset.read::<i32>(), Err(Error::LimitExceeded { .. })));
+    assert_eq!(
+        dataset.read_slice::<i32>(hdf5_lite::s![999..1002, 3..]).unwrap(),
+        [-1, -1, 3, 4, 8, 9]
+    );
     // The rows that no source has need no source: this file was opened without a resolver.
     let alone = File::open(folder().join("virtual_new.h5")).unwrap();
     let dataset = alone.dataset("strided").unwrap();

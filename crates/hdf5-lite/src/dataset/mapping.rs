@@ -216,25 +216,43 @@ fn extent_of(
     Ok(space)
 }
 
-/// The elements of a virtual dataset, and its extent. Sources whose elements all lie outside of
-/// `bounds`, the first and last position wanted on each axis, are not read.
+/// Rows of a virtual dataset: what lies at a range of positions on its first axis.
+pub(super) struct Rows {
+    pub(super) bytes: Bytes,
+    /// The extent of the whole dataset.
+    pub(super) space: Dataspace,
+    /// The position of the first row on the first axis, and their number; 0 and 1 without axes.
+    pub(super) first: u64,
+    pub(super) number: u64,
+}
+
+/// The rows of a virtual dataset that reach into `bounds`, the first and last position wanted on
+/// each axis; all of them if there are no bounds. Sources outside of them are not read.
 pub(super) fn read(
     dataset: &Dataset,
     id: Option<GlobalHeapId>,
     bounds: &[(u64, u64)],
-) -> Result<(Bytes, Dataspace)> {
+) -> Result<Rows> {
     let mappings = Mappings::of(dataset.file(), id)?;
     let mut sources = Sources { dataset, files: HashMap::new() };
     let space = extent_of(dataset, &mappings, &mut sources)?;
     let size = dataset.datatype().size();
-    let wanted = space.elements().and_then(|n| n.checked_mul(size as u64)).unwrap_or(u64::MAX);
+    let len = space.dims.first().copied().unwrap_or(1);
+    let (first, end) = bounds
+        .first()
+        .map_or((0, len), |(low, high)| (len.min(*low), len.min(high.saturating_add(1))));
+    let number = end.saturating_sub(first);
+    let row = space.dims.iter().skip(1).try_fold(size as u64, |n, len| n.checked_mul(*len));
+    let wanted = row.and_then(|row| row.checked_mul(number)).unwrap_or(u64::MAX);
+    let before = (row.unwrap_or(0) / (size as u64).max(1)).saturating_mul(first);
     // What the sources store is not known here; each of them is asked in turn.
     let mut elements: Vec<u8> = dataset.filled(wanted, wanted)?;
+    let mut to = Target { dataset, space: &space, before, elements: &mut elements };
     for mapping in mappings.iter().filter(|mapping| mapping.target.may_reach(bounds)) {
         let series = mapping.target.unlimited_axis().filter(|_| mapping.is_series());
         let Some((axis, target)) = series else {
             if let Some(source) = sources.open(&mapping.file, &mapping.dataset, 0)? {
-                copy(&source, &mapping.source, dataset, &mapping.target, &space, &mut elements)?;
+                copy(&source, &mapping.source, &mapping.target, &mut to)?;
             }
             continue;
         };
@@ -246,20 +264,27 @@ pub(super) fn read(
                 continue;
             }
             let Some(source) = sources.open(&mapping.file, &mapping.dataset, block)? else { break };
-            copy(&source, &mapping.source, dataset, &target, &space, &mut elements)?;
+            copy(&source, &mapping.source, &target, &mut to)?;
         }
     }
-    Ok((elements.into(), space))
+    Ok(Rows { bytes: elements.into(), space, first, number })
 }
 
-/// Copies the selected elements of `source` to the selected places in `elements`.
+/// Where the elements of a virtual dataset go.
+struct Target<'d> {
+    dataset: &'d Dataset,
+    space: &'d Dataspace,
+    /// Elements before the first of those wanted.
+    before: u64,
+    elements: &'d mut [u8],
+}
+
+/// Copies the elements `from` of `source` to the places `to`, as far as they are wanted.
 fn copy(
     source: &Dataset,
     from: &StoredSelection,
-    dataset: &Dataset,
     to: &StoredSelection,
-    space: &Dataspace,
-    elements: &mut [u8],
+    Target { dataset, space, before, elements }: &mut Target<'_>,
 ) -> Result<()> {
     let limits = dataset.file().limits();
     let size = dataset.datatype().size();
@@ -275,18 +300,26 @@ fn copy(
             found: format!("of {} type", source.datatype().class()),
         })?
     };
+    let wanted_len = (elements.len() / size.max(1)) as u64;
     let mut places = to.runs(&space.dims, limits)?;
     let mut place = places.next();
     for (mut start, mut len) in from.runs(&extent.dims, limits)? {
         while len > 0 {
             let Some((to, room)) = place else { return Ok(()) };
-            let step = len.min(room);
-            let range = |start: u64| {
+            let mut step = len.min(room);
+            // A run can begin before the elements wanted, and end behind them.
+            if to < *before {
+                step = step.min(*before - to);
+            }
+            let wanted = to.checked_sub(*before);
+            let range = |start: u64, step: u64| {
                 let start = usize::try_from(start).ok()?.checked_mul(size)?;
                 Some(start..start.checked_add(usize::try_from(step).ok()?.checked_mul(size)?)?)
             };
-            let from = range(start).and_then(|range| bytes.get(range));
-            let to_bytes = range(to).and_then(|range| elements.get_mut(range));
+            let inside = wanted.map_or(0, |at| step.min(wanted_len.saturating_sub(at)));
+            let from = range(start, inside).and_then(|range| bytes.get(range));
+            let to_bytes = range(wanted.unwrap_or(0), inside);
+            let to_bytes = to_bytes.and_then(|range| elements.get_mut(range));
             if let (Some(from), Some(to)) = (from, to_bytes) {
                 to.copy_from_slice(from);
             }

@@ -182,7 +182,10 @@ impl Dataset {
     /// All elements as stored, and their extent; of a virtual dataset both belong together.
     fn bytes_and_extent(&self) -> Result<(Bytes, Dataspace)> {
         match self.inner.layout {
-            DataLayout::Virtual(id) => mapping::read(self, id, &[]),
+            DataLayout::Virtual(id) => {
+                let all = mapping::read(self, id, &[])?;
+                Ok((all.bytes, all.space))
+            }
             _ => Ok((self.bytes()?, self.inner.space.clone())),
         }
     }
@@ -323,7 +326,7 @@ impl Dataset {
     /// ```
     pub fn bytes(&self) -> Result<Bytes> {
         if let DataLayout::Virtual(id) = self.inner.layout {
-            return Ok(mapping::read(self, id, &[])?.0);
+            return Ok(mapping::read(self, id, &[])?.bytes);
         }
         let wanted = self.wanted_bytes()?;
         if wanted == 0 {
@@ -349,27 +352,33 @@ impl Dataset {
             {
                 let files = self.object.header().need::<ExternalFiles>(self.file())?;
                 let all = external::read(self.file(), &files, self.wanted_bytes()?)?;
-                self.pick(&all, self.shape(), selection, wanted)
+                self.pick(&all, 0, self.shape(), selection, wanted)
             }
             DataLayout::Compact(_) | DataLayout::Contiguous { address: Some(_), .. } => {
                 match self.in_place(self.wanted_bytes()?)? {
-                    Some(all) => self.pick(&all, self.shape(), selection, wanted),
+                    Some(all) => self.pick(&all, 0, self.shape(), selection, wanted),
                     None => self.filled::<u8>(wanted, 0).map(Bytes::from),
                 }
             }
             DataLayout::Contiguous { .. } => self.filled::<u8>(wanted, 0).map(Bytes::from),
             DataLayout::Virtual(id) => {
                 let bounds: Vec<_> = selection.bounds().collect();
-                let (all, space) = mapping::read(self, *id, &bounds)?;
-                self.pick(&all, &space.dims, selection, wanted)
+                let rows = mapping::read(self, *id, &bounds)?;
+                let mut shape = rows.space.dims;
+                if let Some(len) = shape.first_mut() {
+                    *len = rows.number;
+                }
+                self.pick(&rows.bytes, rows.first, &shape, selection, wanted)
             }
         }
     }
 
-    /// The selected elements of `all`.
+    /// The selected elements of `all`, which are a box of that shape: from position `first` of the
+    /// first axis on, from 0 of the others.
     fn pick(
         &self,
         all: &Bytes,
+        first: u64,
         shape: &[u64],
         selection: &Selection,
         wanted: u64,
@@ -378,7 +387,11 @@ impl Dataset {
             return Ok(all.clone());
         }
         let mut picked: Vec<u8> = self.filled(wanted, all.len() as u64)?;
-        selection.copy_from(all, &vec![0; shape.len()], shape, self.datatype().size(), &mut picked);
+        let mut start = vec![0; shape.len()];
+        if let Some(start) = start.first_mut() {
+            *start = first;
+        }
+        selection.copy_from(all, &start, shape, self.datatype().size(), &mut picked);
         Ok(picked.into())
     }
 

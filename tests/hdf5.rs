@@ -64,7 +64,8 @@ fn assert_values(place: &str, found: &Value, expected: &Value) {
 #[test]
 fn dump_prints_what_h5py_reads() {
     for (name, file) in expected() {
-        if name.starts_with("bombs") {
+        // Some have more elements than any screen.
+        if name.starts_with("bombs") || name.starts_with("virtual_large") {
             continue;
         }
         let path = fixture(format!("hdf5/{name}")).display().to_string();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keras_model::layers::LayerConfig;
+use keras_model::layers::custom::CustomConfig;
 use keras_model::variables::{VariableSpec, Variables};
 use keras_model::{
     Call, CustomObject, CustomObjects, Dim, Error, KerasTensor, Loader, ModelFile, SummaryOptions,
@@ -173,14 +174,10 @@ impl LayerConfig for Scale {
 
 #[test]
 fn custom_objects_complete_a_model() {
-    let scale = |_: &serde_json::Value| -> keras_model::Result<Arc<dyn LayerConfig + Send + Sync>> {
+    let scale = |_: &serde_json::Value| -> keras_model::Result<Arc<dyn CustomConfig>> {
         Ok(Arc::new(Scale))
     };
-    let objects = CustomObjects::new()
-        .layer("Scale", scale)
-        .layer("fixtures>Scale", scale)
-        .with("wobble", CustomObject::Known)
-        .with("fixtures>wobble", CustomObject::Known);
+    let objects = CustomObjects::new().layer("Scale", scale).with("wobble", CustomObject::Known);
     for suffix in [".h5", ".keras"] {
         let path = fixture(format!("models/k3_custom{suffix}"));
         let Err(Error::UnknownObjects(unknown)) = load_model(&path) else { panic!("{suffix}") };

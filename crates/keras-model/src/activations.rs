@@ -1,7 +1,9 @@
 //! Activation functions by name. Source: `keras/src/activations/__init__.py`, Keras 3.15.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
+
+use crate::layers::custom::Custom;
 
 macro_rules! activations {
     ($($variant:ident $name:literal),* $(,)?) => {
@@ -17,24 +19,24 @@ macro_rules! activations {
             HardSigmoidKeras2,
             /// A layer in the place of a function (`ReLU(max_value=6)`, `PReLU()`...).
             Layer(Box<crate::Layer>),
-            /// A function that this crate does not know: its name and config.
-            Custom(String, Value),
+            /// A function that this crate does not know.
+            Custom(Box<Custom>),
         }
 
         /// Every activation name of Keras 3.
         pub const NAMES: &[&str] = &["linear", $($name),*];
 
         impl Activation {
-            /// The function of that name in Keras 3.
-            pub fn from_name(name: &str) -> Self {
-                match name {
+            /// The function of that name in Keras 3, if there is one.
+            pub fn from_name(name: &str) -> Option<Self> {
+                Some(match name {
                     $($name => Self::$variant,)*
                     "linear" => Self::Linear,
                     "swish" => Self::Silu,
                     "hard_swish" => Self::HardSilu,
                     HARD_SIGMOID_KERAS2 => Self::HardSigmoidKeras2,
-                    _ => Self::Custom(name.to_owned(), Value::Null),
-                }
+                    _ => return None,
+                })
             }
 
             /// Its name.
@@ -44,7 +46,7 @@ macro_rules! activations {
                     Self::Linear => "linear",
                     Self::HardSigmoidKeras2 => HARD_SIGMOID_KERAS2,
                     Self::Layer(layer) => &layer.base.class,
-                    Self::Custom(name, _) => name,
+                    Self::Custom(custom) => &custom.registered_name,
                 }
             }
         }
@@ -88,31 +90,30 @@ activations! {
 
 /// Whether an activation has that name, aliases included.
 pub(crate) fn is_known(name: &str) -> bool {
-    !matches!(Activation::from_name(name), Activation::Custom(..))
+    Activation::from_name(name).is_some()
 }
 
 impl<'de> Deserialize<'de> for Activation {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        let empty = Map::new();
-        let object = value.as_object().unwrap_or(&empty);
-        match (&value, object.get("class_name").and_then(Value::as_str)) {
+        let custom = |made: crate::Result<Custom>| {
+            made.map(|c| Self::Custom(Box::new(c))).map_err(serde::de::Error::custom)
+        };
+        match (&value, value.get("class_name").and_then(Value::as_str)) {
             (Value::Null, _) => Ok(Self::Linear),
-            (Value::String(name), _) => Ok(Self::from_name(name)),
+            (Value::String(name), _) => {
+                Self::from_name(name).map_or_else(|| custom(Custom::function(name)), Ok)
+            }
             // A function object: `{"class_name": "function", "config": "my_function"}`.
             (_, Some("function")) => {
-                let name = object.get("config").and_then(Value::as_str).unwrap_or_default();
-                Ok(Self::from_name(name))
+                let name = value.get("config").and_then(Value::as_str).unwrap_or_default();
+                Self::from_name(name).map_or_else(|| custom(Custom::function(name)), Ok)
             }
             (_, Some(class)) if crate::layers::CLASSES.contains(&class) => {
                 let layer = crate::Layer::from_config(&value).map_err(serde::de::Error::custom)?;
                 Ok(Self::Layer(Box::new(layer)))
             }
-            (_, Some(class)) => {
-                let name = object.get("registered_name").and_then(Value::as_str).unwrap_or(class);
-                let config = object.get("config").cloned().unwrap_or_default();
-                Ok(Self::Custom(name.to_owned(), config))
-            }
+            (_, Some(_)) => custom(Custom::new(&value)),
             (_, None) => Err(serde::de::Error::custom(format!("no activation: {value}"))),
         }
     }
@@ -122,9 +123,7 @@ impl Serialize for Activation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Layer(layer) => layer.serialize(serializer),
-            Self::Custom(name, config) if !config.is_null() => {
-                json!({"class_name": name, "config": config}).serialize(serializer)
-            }
+            Self::Custom(custom) => custom.as_activation().serialize(serializer),
             _ => serializer.serialize_str(self.name()),
         }
     }

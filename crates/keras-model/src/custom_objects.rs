@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::layers::LayerConfig;
+use crate::layers::custom::CustomConfig;
 use crate::{Error, Result, activations, layers};
 
 /// The name of a `Lambda` layer's function: `<lambda>` where only its code is in the file.
@@ -35,8 +35,8 @@ pub(crate) fn custom_object_scope<T>(objects: &CustomObjects, read: impl FnOnce(
     result
 }
 
-/// The layer of the scope that an object stands for, if it is one.
-pub(crate) fn custom_layer(object: &Value) -> Option<Arc<dyn CustomLayer>> {
+/// What makes the layer or function that an object of the scope stands for, if it is one.
+pub(crate) fn custom_layer(object: &Value) -> Option<Arc<dyn CustomClass>> {
     SCOPE.with_borrow(|scope| match scope.find(object) {
         Some(CustomObject::Layer(layer)) => Some(Arc::clone(layer)),
         _ => None,
@@ -54,26 +54,28 @@ pub enum CustomObject {
         /// Its arguments.
         config: Map<String, Value>,
     },
-    /// A layer of the caller's.
-    Layer(Arc<dyn CustomLayer>),
+    /// A layer, or a function of one tensor, of the caller's.
+    Layer(Arc<dyn CustomClass>),
     /// An activation, loss, metric, initializer... whose code the caller has.
     Known,
 }
 
-/// Makes typed layers from the configs of one custom class.
-pub trait CustomLayer: Send + Sync {
-    /// The layer with this config: what `from_config` is in Keras.
+/// Makes typed layers from the configs of one custom class, or of one function: that of a `Lambda`
+/// layer, or an activation.
+pub trait CustomClass: Send + Sync {
+    /// The layer with this config: what `from_config` is in Keras. `null` for a function that
+    /// stands under its name alone.
     ///
     /// # Errors
     /// [`Error::Config`] if the config is not the class's own.
-    fn layer(&self, config: &Value) -> Result<Arc<dyn LayerConfig + Send + Sync>>;
+    fn layer(&self, config: &Value) -> Result<Arc<dyn CustomConfig>>;
 }
 
-impl<F> CustomLayer for F
+impl<F> CustomClass for F
 where
-    F: Fn(&Value) -> Result<Arc<dyn LayerConfig + Send + Sync>> + Send + Sync,
+    F: Fn(&Value) -> Result<Arc<dyn CustomConfig>> + Send + Sync,
 {
-    fn layer(&self, config: &Value) -> Result<Arc<dyn LayerConfig + Send + Sync>> {
+    fn layer(&self, config: &Value) -> Result<Arc<dyn CustomConfig>> {
         self(config)
     }
 }
@@ -90,7 +92,8 @@ impl fmt::Debug for CustomObject {
 
 /// Names of the file and what they stand for; `"<lambda>"` is the name of every lambda.
 ///
-/// A registered class is found under its registered name (`package>Name`) or its class name.
+/// A registered class or function is found under its registered name (`package>Name`) or its own
+/// name, a `Lambda` layer also under the layer's.
 ///
 /// ```
 /// use keras_model::CustomObjects;
@@ -114,9 +117,16 @@ impl CustomObjects {
         self
     }
 
+    /// With all of those as well.
+    #[must_use]
+    pub fn and(mut self, others: Self) -> Self {
+        self.0.extend(others.0);
+        self
+    }
+
     /// With one more layer class.
     #[must_use]
-    pub fn layer(self, name: impl Into<String>, layer: impl CustomLayer + 'static) -> Self {
+    pub fn layer(self, name: impl Into<String>, layer: impl CustomClass + 'static) -> Self {
         self.with(name, CustomObject::Layer(Arc::new(layer)))
     }
 
@@ -134,21 +144,27 @@ impl CustomObjects {
         Ok(self.with(name.trim(), object))
     }
 
-    /// What the name stands for.
+    /// What the name stands for: itself, else what is behind the package that it names.
     pub fn get(&self, name: &str) -> Option<&CustomObject> {
-        self.0.get(name)
+        let own = || self.0.get(name.rsplit_once('>')?.1);
+        self.0.get(name).or_else(own)
     }
 
-    /// What an object of a config stands for: by its registered name, then by its class; a
-    /// function, also that of a `Lambda` layer, by its own name.
+    /// What an object of a config stands for: by its registered name, then by its class. A
+    /// function is found by its own name; a `Lambda` layer by the layer's name, which tells two
+    /// lambdas apart, then by that of its function.
     pub(crate) fn find(&self, object: &Value) -> Option<&CustomObject> {
         let text = |key| object.get(key).and_then(Value::as_str);
-        let name = match text("class_name") {
-            Some("function") => object.get("config").and_then(Value::as_str),
-            Some("Lambda") => Some(lambda_name(object)),
-            class => class,
+        let names = match text("class_name") {
+            Some("function") => [text("registered_name"), object.get("config")?.as_str()],
+            Some("Lambda") => {
+                let layer = object.get("config").and_then(|c| c.get("name")).or(object.get("name"));
+                [layer.and_then(Value::as_str), Some(lambda_name(object))]
+            }
+            Some(class) => [text("registered_name"), Some(class)],
+            None => [object.as_str(), None],
         };
-        [text("registered_name"), name].into_iter().flatten().find_map(|name| self.get(name))
+        names.into_iter().flatten().find_map(|name| self.get(name))
     }
 
     /// Puts Keras's own objects in the place of those that stand for them.

@@ -69,7 +69,11 @@ pub enum Error {
         class: String,
     },
     /// Classes and functions that neither this crate nor `custom_objects` knows: all of them.
-    #[error("unknown objects: {}; map each with custom_objects", list(.0))]
+    #[error(
+        "unknown objects: {}; map each name with custom_objects: to an object of Keras's \
+         (\"NAME=relu(max_value=6)\"), or to code of yours (keras_runtime::Loader::layer, ::function)",
+        list(.0)
+    )]
     UnknownObjects(Vec<UnknownObject>),
     /// The weights in the file do not fit the layers: all findings.
     #[error("weights do not fit the model: {}", .0.join("; "))]

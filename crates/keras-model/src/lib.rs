@@ -35,7 +35,7 @@ pub mod variables;
 pub mod weights;
 
 pub use call::{Arg, Call, Inputs, KerasTensor};
-pub use custom_objects::{CustomLayer, CustomObject, CustomObjects};
+pub use custom_objects::{CustomClass, CustomObject, CustomObjects};
 pub use dtype::{DType, DTypePolicy, Quantization};
 pub use error::{Error, Result, UnknownObject};
 pub use graph::{Graph, Inferred, Node, TensorRef};

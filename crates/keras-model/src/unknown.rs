@@ -47,10 +47,10 @@ impl Search<'_> {
         let class = value.get("class_name").and_then(Value::as_str);
         let kind = key.rsplit('_').next().unwrap_or(key);
         match (kind, value) {
-            ("activation", Value::String(name)) => self.function(name, path, key),
+            ("activation", Value::String(name)) => self.function(name, value, path, key),
             ("activation", Value::Object(_)) if class == Some("function") => {
                 let name = value.get("config").and_then(Value::as_str).unwrap_or_default();
-                self.function(name, path, key);
+                self.function(name, value, path, key);
             }
             ("initializer", Value::Object(_)) => {
                 self.object(Initializer::KIND, Initializer::CLASSES, value, path, key);
@@ -71,8 +71,8 @@ impl Search<'_> {
         }
     }
 
-    fn function(&mut self, name: &str, path: &str, key: &str) {
-        if !activations::is_known(name) && self.custom.get(name).is_none() {
+    fn function(&mut self, name: &str, object: &Value, path: &str, key: &str) {
+        if !activations::is_known(name) && self.custom.find(object).is_none() {
             self.add(&format!("{path}/{key}"), "activation", name);
         }
     }

@@ -56,6 +56,19 @@ pub enum Error {
         /// What is not.
         what: String,
     },
+    /// A size that the model asks for is over one of the [`Limits`](crate::Limits); nothing was
+    /// allocated for it.
+    #[error("{what}: {wanted} {unit} asked, limit {limit} (raise it with keras_runtime::Limits)")]
+    LimitExceeded {
+        /// What is so large.
+        what: String,
+        /// What it asks for.
+        wanted: u64,
+        /// What is allowed.
+        limit: u64,
+        /// In what it is counted.
+        unit: &'static str,
+    },
     /// Shapes or element types that an operation cannot take.
     #[error("{op}: {reason}")]
     Op {

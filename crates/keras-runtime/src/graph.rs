@@ -7,10 +7,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use keras_model::{Base, DType};
 
-use crate::model::Weights;
 use crate::ops::{Cast, Op, Out, Spec, Types, size};
 use crate::tensor::{Data, Slice, View};
-use crate::{Error, Result, Tensor};
+use crate::weights::Weights;
+use crate::{Error, Limits, Result, Tensor};
 
 /// A value of the graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -81,6 +81,18 @@ struct Scope {
     /// Names from the outside in: where its weights are.
     path: String,
     base: Base,
+    /// Whether it is called with `training=True`.
+    training: bool,
+}
+
+/// What a plan takes beside the inputs of the model, in this order behind them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Extra {
+    /// The seed of all random numbers: `int64` without axes.
+    Seed,
+    /// A state that a layer keeps from one call to the next; the plan gives its new value behind
+    /// the outputs of the model.
+    State { layer: String, index: usize, spec: Spec },
 }
 
 /// Builds a [`Graph`]: shapes and types are known as soon as a node is added, and what depends on
@@ -88,19 +100,43 @@ struct Scope {
 pub(crate) struct Builder<'m> {
     pub(crate) graph: Graph,
     weights: &'m Weights,
+    limits: Limits,
     scopes: Vec<Scope>,
     masks: HashMap<Value, Value>,
+    /// How many inputs there are, extra ones included.
+    inputs: usize,
+    extras: Vec<(Extra, Value)>,
+    /// Streams of random numbers that are taken.
+    streams: u64,
+    /// Noise that a loop uses again, by layer and name.
+    noise: HashMap<(String, (&'static str, usize)), Value>,
+    /// Bytes of the constants that were computed.
+    computed: u64,
 }
 
 /// Elements of a result from which on it is not computed ahead, unless its inputs are as large.
 const LARGE: usize = 1 << 16;
 
-/// Bytes that one value may take: more is a broken file, not a model.
-const MOST_BYTES: usize = 1 << 40;
-
 impl<'m> Builder<'m> {
-    pub(crate) fn new(weights: &'m Weights) -> Self {
-        Self { graph: Graph::default(), weights, scopes: Vec::new(), masks: HashMap::new() }
+    pub(crate) fn new(weights: &'m Weights, limits: Limits) -> Self {
+        Self {
+            graph: Graph::default(),
+            weights,
+            limits,
+            scopes: Vec::new(),
+            masks: HashMap::new(),
+            inputs: 0,
+            extras: Vec::new(),
+            streams: 0,
+            noise: HashMap::new(),
+            computed: 0,
+        }
+    }
+
+    /// All that was built until now; an empty one stays.
+    pub(crate) fn take(&mut self) -> Self {
+        let empty = Self::new(self.weights, self.limits);
+        std::mem::replace(self, empty)
     }
 
     fn value(&mut self, spec: Spec, source: Source) -> Value {
@@ -109,9 +145,87 @@ impl<'m> Builder<'m> {
         Value(self.graph.specs.len() - 1)
     }
 
-    /// An input of the whole model.
-    pub(crate) fn input(&mut self, number: usize, shape: &[usize], dtype: DType) -> Value {
-        self.value(Spec::new(shape, dtype), Source::Input(number))
+    /// The next input of the whole model.
+    pub(crate) fn input(&mut self, shape: &[usize], dtype: DType) -> Value {
+        self.inputs += 1;
+        self.value(Spec::new(shape, dtype), Source::Input(self.inputs - 1))
+    }
+
+    /// The seed of the random numbers of a run.
+    pub(crate) fn seed(&mut self) -> Value {
+        let known = self.extras.iter().find(|(extra, _)| *extra == Extra::Seed);
+        if let Some((_, value)) = known {
+            return *value;
+        }
+        let value = self.input(&[], DType::Int64);
+        self.extras.push((Extra::Seed, value));
+        value
+    }
+
+    /// A stream of random numbers that no other operation has.
+    pub(crate) fn next_stream(&mut self) -> u64 {
+        self.streams += 1;
+        self.streams - 1
+    }
+
+    fn own_state(&mut self, index: usize) -> Option<&mut (Extra, Value)> {
+        let path = self.path().to_owned();
+        self.extras.iter_mut().find(
+            |(e, _)| matches!(e, Extra::State { layer, index: i, .. } if *layer == path && *i == index),
+        )
+    }
+
+    /// A state of the current layer as the call before left it; zeros before the first.
+    pub(crate) fn state(&mut self, index: usize, shape: &[usize], dtype: DType) -> Result<Value> {
+        if let Some((_, value)) = self.own_state(index) {
+            return Ok(*value);
+        }
+        self.check_value("state", shape, dtype)?;
+        let (layer, spec) = (self.path().to_owned(), Spec::new(shape, dtype));
+        let value = self.input(shape, dtype);
+        self.extras.push((Extra::State { layer, index, spec }, value));
+        Ok(value)
+    }
+
+    /// What the next call finds as that state of the current layer.
+    pub(crate) fn keep_state(&mut self, index: usize, value: Value) -> Result<()> {
+        let spec = self.spec(value).clone();
+        self.state(index, &spec.shape, spec.dtype)?;
+        if let Some((_, state)) = self.own_state(index) {
+            *state = value;
+        }
+        Ok(())
+    }
+
+    /// Noise of the current layer that is the same in all steps of a loop: made at the first.
+    pub(crate) fn noise(
+        &mut self,
+        name: (&'static str, usize),
+        make: impl FnOnce(&mut Self) -> Result<Value>,
+    ) -> Result<Value> {
+        let key = (self.path().to_owned(), name);
+        if let Some(value) = self.noise.get(&key) {
+            return Ok(*value);
+        }
+        let value = make(self)?;
+        self.noise.insert(key, value);
+        Ok(value)
+    }
+
+    /// A new loop: the current layer and those in it make new noise.
+    pub(crate) fn forget_noise(&mut self) {
+        let path = self.path().to_owned();
+        self.noise.retain(|(layer, _), _| !layer.starts_with(&path));
+    }
+
+    /// The graph with these outputs, and what it takes beside the inputs of the model. Behind the
+    /// outputs stand the states' new values.
+    pub(crate) fn finish(self, outputs: Vec<Value>) -> (Graph, Vec<Extra>) {
+        let mut graph = self.graph;
+        graph.outputs = outputs;
+        let states = self.extras.iter().filter(|(e, _)| matches!(e, Extra::State { .. }));
+        graph.outputs.extend(states.map(|(_, value)| *value));
+        (graph, self.extras.into_iter().map(|(extra, _)| extra).collect())
     }
 
     /// A constant.
@@ -208,19 +322,24 @@ impl<'m> Builder<'m> {
         let specs: Vec<Spec> = inputs.iter().map(|v| self.spec(*v).clone()).collect();
         let outputs = op.output(&specs)?;
         for spec in &outputs {
-            let elements = spec.shape.iter().try_fold(1_usize, |n, d| n.checked_mul(*d));
-            let bytes = elements.and_then(|n| n.checked_mul(spec.dtype.size().max(1)));
-            if bytes.is_none_or(|b| b > MOST_BYTES) {
-                let reason = format!("a result of shape {:?} does not fit in memory", spec.shape);
-                return Err(Error::op(op.name(), reason));
-            }
+            self.check_value(op.name(), &spec.shape, spec.dtype)?;
         }
+        self.limits.check_operations(self.graph.specs.len())?;
         if let Some(values) = self.fold(&op, inputs, &outputs)? {
             return Ok(values);
         }
         let outputs = outputs.into_iter().map(|s| self.value(s, Source::Node)).collect();
         self.graph.nodes.push(Node { op, inputs: inputs.to_vec(), outputs });
         Ok(self.graph.nodes.last().map(|n| n.outputs.clone()).unwrap_or_default())
+    }
+
+    /// Whether a value of that size may be.
+    fn check_value(&self, what: &str, shape: &[usize], dtype: DType) -> Result<()> {
+        let bytes = bytes(shape, dtype);
+        if bytes.is_some_and(|b| b <= self.limits.memory) {
+            return Ok(());
+        }
+        self.limits.check_memory(&format!("{:?}: {what} of shape {shape:?}", self.path()), bytes)
     }
 
     /// The results, if all inputs are constants and it pays to compute them now.
@@ -233,6 +352,9 @@ impl<'m> Builder<'m> {
         if elements > LARGE.max(given) {
             return Ok(None);
         }
+        let made = outputs.iter().filter_map(|s| bytes(&s.shape, s.dtype)).sum::<u64>();
+        self.computed = self.computed.saturating_add(made);
+        self.limits.check_memory("constants", Some(self.computed))?;
         let mut data = Vec::with_capacity(outputs.len());
         for spec in outputs {
             let zeros = Data::zeros(spec.dtype, size(&spec.shape));
@@ -257,12 +379,25 @@ impl<'m> Builder<'m> {
             Some(outer) if !outer.path.is_empty() => format!("{}/{}", outer.path, base.name),
             _ => base.name.clone(),
         };
-        self.scopes.push(Scope { path, base: base.clone() });
+        let training = self.training();
+        self.scopes.push(Scope { path, base: base.clone(), training });
     }
 
     /// Enters the whole model, whose name is not part of its weights'.
-    pub(crate) fn enter_root(&mut self, base: &Base) {
-        self.scopes.push(Scope { path: String::new(), base: base.clone() });
+    pub(crate) fn enter_root(&mut self, base: &Base, training: bool) {
+        self.scopes.push(Scope { path: String::new(), base: base.clone(), training });
+    }
+
+    /// Whether the current layer is called with `training=True`.
+    pub(crate) fn training(&self) -> bool {
+        self.scopes.last().is_some_and(|s| s.training)
+    }
+
+    /// Says it for the current layer and those in it.
+    pub(crate) fn set_training(&mut self, training: bool) {
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.training = training;
+        }
     }
 
     /// Leaves the layer entered last.
@@ -273,6 +408,11 @@ impl<'m> Builder<'m> {
     /// Names of the current layer from the outside in.
     pub(crate) fn path(&self) -> &str {
         self.scopes.last().map_or("", |s| &s.path)
+    }
+
+    /// What the current layer has in common with all others.
+    pub(crate) fn base(&self) -> Option<&Base> {
+        self.scopes.last().map(|s| &s.base)
     }
 
     /// What the current layer computes in.
@@ -289,6 +429,9 @@ impl<'m> Builder<'m> {
 
     /// A weight of the current layer as it is in the file.
     pub(crate) fn stored_weight(&mut self, name: &str) -> Result<Value> {
+        if let Some(spec) = self.weights.plan_of(self.path(), name) {
+            return Ok(self.input(&spec.shape, spec.dtype));
+        }
         match self.weights.find(self.path(), name)? {
             Some(constant) => Ok(self.shared(constant)),
             None => Err(self.error(format!("has no weight {name:?}: was the model ever built?"))),
@@ -329,4 +472,10 @@ impl<'m> Builder<'m> {
             what: what.into(),
         }
     }
+}
+
+/// Bytes of a value; `None` past what there are numbers for.
+pub(crate) fn bytes(shape: &[usize], dtype: DType) -> Option<u64> {
+    let elements = shape.iter().try_fold(1_u64, |n, d| n.checked_mul(*d as u64))?;
+    elements.checked_mul(dtype.size().max(1) as u64)
 }

@@ -35,18 +35,31 @@
     reason = "the names are those of the formulas, and comparing is an operation"
 )]
 
+mod custom;
 mod element;
 mod error;
 mod fuse;
 mod graph;
 mod kernels;
+mod limits;
+mod load;
 mod lower;
 mod model;
 pub mod ops;
 mod plan;
+mod predict;
+mod random;
+mod rows;
+mod states;
 mod tensor;
+mod weights;
 
+pub use custom::{CustomLayer, Operand, Ops, SymbolicTensor};
 pub use error::{Error, Result};
-pub use keras_model::DType;
+pub use keras_model::{self, DType};
+pub use limits::Limits;
+pub use load::Loader;
 pub use model::{Input, Model, load_model};
+pub use predict::Predict;
+pub use states::Session;
 pub use tensor::{Data, Element, Slice, SliceMut, Tensor, View};

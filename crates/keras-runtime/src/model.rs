@@ -1,24 +1,25 @@
-//! A loaded model that predicts.
+//! A loaded model: its inputs and outputs, and the plans that compute them.
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use bytes::Bytes;
 use keras_model::source::dialect::Generation;
-use keras_model::{Arg, DType, Inputs, KerasTensor, Kind, ModelFile, Shape, Weight};
+use keras_model::{Arg, DType, Inputs, KerasTensor, Kind, Layer, ModelFile, Shape};
 
-use crate::graph::{Builder, Constant};
+use crate::graph::{Builder, Extra};
 use crate::lower;
 use crate::plan::Plan;
-use crate::{Error, Result, Tensor};
+use crate::states::States;
+use crate::weights::Weights;
+use crate::{Error, Limits, Loader, Result, Tensor};
 
 /// Opens a model file of any Keras version, ready to predict: `keras.models.load_model`.
+/// [`Loader`] has the choices.
 ///
 /// # Errors
 /// [`Error::Model`] if the file is broken, or names what its author has to supply.
 pub fn load_model(path: impl AsRef<Path>) -> Result<Model> {
-    Model::from_file(keras_model::load_model(path)?)
+    Loader::new().load(path)
 }
 
 /// An input of a model.
@@ -32,113 +33,46 @@ pub struct Input {
     pub dtype: DType,
 }
 
-/// The weights of a model, read when they are used.
-pub(crate) struct Weights {
-    all: Vec<Weight>,
-    places: HashMap<(String, String), usize>,
-    constants: Mutex<HashMap<usize, Arc<Constant>>>,
-    assets: BTreeMap<String, Bytes>,
-    /// Whether Keras 3 wrote the file.
-    pub(crate) is_keras3: bool,
-}
-
-impl Weights {
-    fn new(weights: Vec<Weight>, assets: BTreeMap<String, Bytes>, is_keras3: bool) -> Self {
-        let mut places = HashMap::new();
-        for (i, weight) in weights.iter().enumerate() {
-            places.entry((weight.layer.clone(), weight.name.clone())).or_insert(i);
-        }
-        Self { all: weights, places, constants: Mutex::default(), assets, is_keras3 }
-    }
-
-    pub(crate) fn has(&self, layer: &str, name: &str) -> bool {
-        self.places.contains_key(&(layer.to_owned(), name.to_owned()))
-    }
-
-    /// The vocabulary in the assets whose folder has the layer's name, or the only one.
-    pub(crate) fn vocabulary(&self, layer: &str) -> Option<&Bytes> {
-        let all = || self.assets.iter().filter(|(path, _)| path.ends_with("vocabulary.txt"));
-        let named = all().find(|(path, _)| {
-            let folder = path.strip_suffix("/vocabulary.txt");
-            folder.is_some_and(|f| f == layer || f.ends_with(&format!("/{layer}")))
-        });
-        let mut rest = all();
-        let only = rest.next().filter(|_| rest.next().is_none());
-        named.or(only).map(|(_, bytes)| bytes)
-    }
-
-    pub(crate) fn find(&self, layer: &str, name: &str) -> Result<Option<Arc<Constant>>> {
-        let Some(place) = self.places.get(&(layer.to_owned(), name.to_owned())) else {
-            return Ok(None);
-        };
-        let mut constants = self.constants.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(constant) = constants.get(place) {
-            return Ok(Some(Arc::clone(constant)));
-        }
-        let Some(weight) = self.all.get(*place) else { return Ok(None) };
-        let constant = Arc::new(constant(weight)?);
-        constants.insert(*place, Arc::clone(&constant));
-        Ok(Some(constant))
-    }
-}
-
-/// The elements of a weight: as they lie in the file if that is possible.
-fn constant(weight: &Weight) -> Result<Constant> {
-    let shape = weight.shape.clone();
-    let stored = weight.stored_dtype().unwrap_or(weight.dtype);
-    let bytes = weight.bytes()?;
-    if stored == DType::Float32
-        && cfg!(target_endian = "little")
-        && bytemuck::try_cast_slice::<u8, f32>(&bytes)
-            .is_ok_and(|v| v.len() == shape.iter().product::<usize>())
-    {
-        return Ok(Constant::Mapped { shape, bytes });
-    }
-    macro_rules! numbers {
-        ($type:ty) => {
-            Tensor::new(
-                shape,
-                bytes
-                    .as_chunks::<{ size_of::<$type>() }>()
-                    .0
-                    .iter()
-                    .map(|b| <$type>::from_le_bytes(*b))
-                    .collect::<Vec<$type>>(),
-            )
-        };
-    }
-    let tensor = match stored {
-        DType::Float32 => numbers!(f32),
-        DType::Float64 => numbers!(f64),
-        DType::Float16 => numbers!(half::f16),
-        DType::BFloat16 => numbers!(half::bf16),
-        DType::Int8 | DType::Int4 => numbers!(i8),
-        DType::Int16 => numbers!(i16),
-        DType::Int32 => numbers!(i32),
-        DType::Int64 => numbers!(i64),
-        DType::UInt8 => numbers!(u8),
-        DType::UInt16 => numbers!(u16),
-        DType::UInt32 => numbers!(u32),
-        DType::UInt64 => numbers!(u64),
-        DType::Bool => Tensor::new(shape, bytes.iter().map(|b| *b != 0).collect::<Vec<bool>>()),
-        other => {
-            let path = &weight.path;
-            return Err(Error::Value(format!("weight {path:?} holds {other}, not numbers")));
-        }
-    };
-    tensor.map(Constant::Tensor)
-}
-
 /// A model that predicts. It can be used from several threads at once.
+///
+/// Recurrent layers with `stateful=True` keep their states in the model from one prediction to the
+/// next, as in Keras: predictions of such a model wait for each other.
+/// [`session`](Self::session) gives each caller states of its own.
 pub struct Model {
     file: ModelFile,
     inputs: Vec<Input>,
     weights: Weights,
-    plans: Mutex<Vec<(PlanKey, Arc<Plan>)>>,
+    limits: Limits,
+    plans: Mutex<Vec<(PlanKey, Planned)>>,
+    /// Whether the rows of a batch have nothing to do with each other.
+    pub(crate) has_independent_rows: bool,
+    pub(crate) is_stateful: bool,
+    pub(crate) states: Mutex<States>,
 }
 
-/// What a plan was made for: shape of each input.
-type PlanKey = Vec<Vec<usize>>;
+/// What a plan was made for: shape and type of each input, and whether for `training=True`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct PlanKey {
+    inputs: Vec<(Vec<usize>, DType)>,
+    training: bool,
+    memory: u64,
+}
+
+/// How a batch is computed.
+#[derive(Clone, Debug)]
+pub(crate) enum Planned {
+    /// At once.
+    Whole(Arc<Lowered>),
+    /// In parts of so many rows.
+    Parts(usize),
+}
+
+/// A plan, and what it takes beside the inputs of the model.
+#[derive(Debug)]
+pub(crate) struct Lowered {
+    pub(crate) plan: Plan,
+    pub(crate) extras: Vec<Extra>,
+}
 
 /// Plans that are kept; the one not used for longest goes first.
 const PLANS: usize = 16;
@@ -150,21 +84,31 @@ impl std::fmt::Debug for Model {
 }
 
 impl Model {
-    /// The model of a file that was loaded with choices: custom objects, weights beside it...
+    /// The model of a file that `keras-model` loaded. A layer of the caller's predicts if
+    /// [`Loader`] made it.
     ///
     /// # Errors
     /// [`Error::Unsupported`] for a subclass of `keras.Model`, whose calls are code.
-    pub fn from_file(mut file: ModelFile) -> Result<Self> {
+    pub fn from_file(file: ModelFile) -> Result<Self> {
+        Self::with_limits(file, Limits::default())
+    }
+
+    pub(crate) fn with_limits(mut file: ModelFile, limits: Limits) -> Result<Self> {
         let is_keras3 = file.generation == Generation::Keras3;
         let own = std::mem::take(&mut file.weights);
         let weights = Weights::new(own, file.assets.clone(), is_keras3);
-        if file.model().is_none() {
+        let Some(model) = file.model() else {
             return Err(Error::Unsupported {
                 layer: file.root.base.name.clone(),
                 class: file.root.base.class.clone(),
                 what: "a subclassed model, whose graph only its author's code knows,".to_owned(),
             });
-        }
+        };
+        let is_stateful = lower::any_layer(&file.root, &|layer: &Layer| {
+            lower::options(&layer.kind).is_some_and(|o| o.stateful)
+        });
+        let has_independent_rows =
+            !is_stateful && crate::rows::are_independent(model, file.shapes());
         let named = file.inputs().into_iter();
         let inputs = named.map(|(name, tensor)| Input {
             name: name.to_owned(),
@@ -172,7 +116,8 @@ impl Model {
             dtype: tensor.dtype,
         });
         let inputs = inputs.collect();
-        Ok(Self { file, inputs, weights, plans: Mutex::default() })
+        let (plans, states) = (Mutex::default(), Mutex::default());
+        Ok(Self { file, inputs, weights, limits, plans, has_independent_rows, is_stateful, states })
     }
 
     /// What it takes, in the order of `model.inputs`.
@@ -190,80 +135,56 @@ impl Model {
         &self.file
     }
 
-    /// The outputs for these inputs, all in the order of the model: `model.predict`.
-    ///
-    /// # Errors
-    /// [`Error::InputCount`] and [`Error::Input`] if the inputs are not what the model takes;
-    /// [`Error::Layer`] and [`Error::Unsupported`] if a layer cannot be computed for them.
-    pub fn predict(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+    /// The tensors as the model takes them.
+    pub(crate) fn fit(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         // A row of layers that was saved without a shape takes anything.
-        let inputs: Vec<Tensor> = if self.inputs.is_empty() {
-            inputs.to_vec()
-        } else {
-            if inputs.len() != self.inputs.len() {
-                let (expected, found) = (self.inputs.len(), inputs.len());
-                return Err(Error::InputCount { expected, found });
-            }
-            let pairs = self.inputs.iter().zip(inputs);
-            pairs.map(|(input, tensor)| input.fit(tensor)).collect::<Result<_>>()?
-        };
-        let plan = self.plan(&inputs)?;
-        plan.run(&inputs)
+        if self.inputs.is_empty() {
+            return Ok(inputs.to_vec());
+        }
+        if inputs.len() != self.inputs.len() {
+            let (expected, found) = (self.inputs.len(), inputs.len());
+            return Err(Error::InputCount { expected, found });
+        }
+        let pairs = self.inputs.iter().zip(inputs);
+        pairs.map(|(input, tensor)| input.fit(tensor)).collect()
     }
 
-    /// The outputs for the rows of the inputs, `size` rows at a time, one behind the other:
-    /// `model.predict(batch_size=size)`.
-    ///
-    /// # Errors
-    /// As [`predict`](Self::predict).
-    pub fn predict_batches(&self, inputs: &[Tensor], size: usize) -> Result<Vec<Tensor>> {
-        let rows = inputs.first().and_then(|t| t.shape().first().copied()).unwrap_or(0);
-        let same = inputs.iter().all(|t| t.shape().first() == Some(&rows));
-        if !same || rows <= size || size == 0 {
-            return self.predict(inputs);
-        }
-        let mut outputs: Vec<Vec<Tensor>> = Vec::new();
-        let mut start = 0;
-        while start < rows {
-            let end = rows.min(start + size);
-            let part: Vec<Tensor> =
-                inputs.iter().map(|t| t.rows(start, end)).collect::<Result<_>>()?;
-            outputs.push(self.predict(&part)?);
-            start = end;
-        }
-        let count = outputs.first().map_or(0, Vec::len);
-        (0..count)
-            .map(|i| {
-                let parts: Vec<&Tensor> = outputs.iter().filter_map(|o| o.get(i)).collect();
-                Tensor::concat_rows(&parts)
-            })
-            .collect()
-    }
-
-    fn plan(&self, inputs: &[Tensor]) -> Result<Arc<Plan>> {
-        let key: PlanKey = inputs.iter().map(|t| t.shape().to_vec()).collect();
+    /// How inputs of these shapes are computed. If rows may be computed apart, no more of them at
+    /// once than fit in `memory` bytes.
+    pub(crate) fn plan(&self, inputs: &[Tensor], training: bool, memory: u64) -> Result<Planned> {
+        let shapes = inputs.iter().map(|t| (t.shape().to_vec(), t.dtype()));
+        let key = PlanKey { inputs: shapes.collect(), training, memory };
         {
             let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(at) = plans.iter().position(|(k, _)| *k == key) {
                 let found = plans.remove(at);
-                let plan = Arc::clone(&found.1);
+                let plan = found.1.clone();
                 plans.push(found);
                 return Ok(plan);
             }
         }
-        let plan = Arc::new(self.lower(inputs)?);
+        let rows = crate::predict::rows(inputs)
+            .filter(|rows| *rows > 1 && self.has_independent_rows && !training);
+        let planned = match (self.lower(&key), rows) {
+            (Ok(lowered), Some(rows)) if lowered.plan.bytes() > memory => {
+                let fits = memory as f64 / lowered.plan.bytes() as f64 * rows as f64;
+                Planned::Parts((fits as usize).clamp(1, rows - 1))
+            }
+            (Err(Error::LimitExceeded { .. }), Some(rows)) => Planned::Parts(rows.div_ceil(2)),
+            (lowered, _) => Planned::Whole(Arc::new(lowered?)),
+        };
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if plans.len() >= PLANS {
             plans.remove(0);
         }
-        plans.push((key, Arc::clone(&plan)));
-        Ok(plan)
+        plans.push((key, planned.clone()));
+        Ok(planned)
     }
 
-    fn lower(&self, inputs: &[Tensor]) -> Result<Plan> {
-        let mut builder = Builder::new(&self.weights);
-        let values = inputs.iter().enumerate();
-        let values: Vec<_> = values.map(|(i, t)| builder.input(i, t.shape(), t.dtype())).collect();
+    fn lower(&self, key: &PlanKey) -> Result<Lowered> {
+        let mut builder = Builder::new(&self.weights, self.limits);
+        let values = key.inputs.iter().map(|(shape, dtype)| builder.input(shape, *dtype));
+        let values: Vec<_> = values.collect();
         let call = Inputs {
             args: vec![match values.as_slice() {
                 [one] => Arg::Tensor(*one),
@@ -274,11 +195,13 @@ impl Model {
         let Kind::Model(model) = &self.file.root.kind else {
             return Err(Error::Value("the file holds no graph of layers".to_owned()));
         };
-        builder.enter_root(&self.file.root.base);
+        builder.enter_root(&self.file.root.base, key.training);
         let outputs = lower::model::lower(model, &mut builder, &call)?;
         builder.leave();
-        builder.graph.outputs = outputs;
-        Plan::new(builder.graph)
+        let (graph, extras) = builder.finish(outputs);
+        let plan = Plan::new(graph)?;
+        self.limits.check_memory("the values of the model", Some(plan.bytes()))?;
+        Ok(Lowered { plan, extras })
     }
 }
 

@@ -86,6 +86,12 @@ impl Plan {
         Ok(Self { steps, buffers: layout.buffers, outputs, idle: Mutex::default() })
     }
 
+    /// Memory of one run.
+    pub(crate) fn bytes(&self) -> u64 {
+        let buffer = |b: &Buffer| (b.len as u64).saturating_mul(b.dtype.size().max(1) as u64);
+        self.buffers.iter().map(buffer).fold(0, u64::saturating_add)
+    }
+
     /// The outputs for these inputs, whose shapes are those that the plan was made for.
     pub(crate) fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();

@@ -1,29 +1,38 @@
-//! A class that this crate does not know: kept as it stands in the file.
+//! What only the file's author has: kept as it stands in the file, with what the caller's
+//! `custom_objects` made of it.
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{LayerConfig, Mask};
 use crate::custom_objects::custom_layer;
 use crate::variables::Variables;
 use crate::{Call, Error, KerasTensor, Layer, Result};
 
-/// A layer of the file's author. It loads when `custom_objects` maps it; until then it can be
-/// looked at, but neither its output nor its variables are known.
+/// The typed config of a custom layer, as [`CustomClass`](crate::CustomClass) makes it. Who
+/// computes with it finds its own type again through [`Any`].
+pub trait CustomConfig: LayerConfig + Any + Send + Sync {}
+
+impl<T: LayerConfig + Any + Send + Sync> CustomConfig for T {}
+
+/// A layer or function of the file's author. It loads when `custom_objects` maps it; until then it
+/// can be looked at, but neither its output nor its variables are known.
 #[derive(Clone)]
 pub struct Custom {
-    /// `package>Name` for registered classes, else the class name.
+    /// `package>Name` for registered classes and functions, else the class's or function's name.
     pub registered_name: String,
-    /// Its config as in the file.
+    /// Its config as in the file; `null` for a function that stands under its name alone.
     pub config: Value,
     /// What the caller's `custom_objects` made of it.
-    pub layer: Option<Arc<dyn LayerConfig + Send + Sync>>,
+    pub layer: Option<Arc<dyn CustomConfig>>,
 }
 
 impl Custom {
+    /// A layer, or an object in the place of a function.
     pub(crate) fn new(object: &Value) -> Result<Self> {
         let text = |key| object.get(key).and_then(Value::as_str);
         let name = text("registered_name").or_else(|| text("class_name")).unwrap_or_default();
@@ -32,11 +41,25 @@ impl Custom {
         Ok(Self { registered_name: name.to_owned(), config, layer })
     }
 
-    fn known(&self, call: &Call<'_>) -> Result<&(dyn LayerConfig + Send + Sync)> {
+    /// A function that stands under its name: `my_activation`.
+    pub(crate) fn function(name: &str) -> Result<Self> {
+        let layer = custom_layer(&Value::from(name)).map(|l| l.layer(&Value::Null)).transpose()?;
+        Ok(Self { registered_name: name.to_owned(), config: Value::Null, layer })
+    }
+
+    fn known(&self, call: &Call<'_>) -> Result<&dyn CustomConfig> {
         self.layer.as_deref().ok_or_else(|| Error::NoShape {
             layer: call.base.name.clone(),
             class: self.registered_name.clone(),
         })
+    }
+
+    /// As it stands in the place of an activation.
+    pub(crate) fn as_activation(&self) -> Value {
+        match &self.config {
+            Value::Null => self.registered_name.as_str().into(),
+            config => json!({"class_name": self.registered_name, "config": config}),
+        }
     }
 }
 

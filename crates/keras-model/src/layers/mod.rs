@@ -23,6 +23,7 @@ use std::cell::Cell;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::custom_objects::custom_layer;
 use crate::objects::Regularizer;
 use crate::ops::Operation;
 use crate::variables::Variables;
@@ -121,7 +122,7 @@ macro_rules! layers {
             Model(Box<crate::Model>),
             /// An operation of `keras.ops` as a node of a graph.
             Operation(Box<crate::ops::Operation>),
-            /// A class that this crate does not know.
+            /// A class that this crate does not know, or a `Lambda` that the caller knows.
             Custom(Box<custom::Custom>),
         }
 
@@ -590,6 +591,9 @@ impl Layer {
             Kind::Operation(Box::new(Operation { operation, config }))
         } else if matches!(class, "Functional" | "Sequential") {
             Kind::Model(Box::new(Model::from_config(object)?))
+        } else if class == "Lambda" && custom_layer(object).is_some() {
+            // What its function does the caller knows.
+            Kind::Custom(Box::new(custom::Custom::new(object)?))
         } else {
             match Kind::parse(class, config).map_err(wrong)? {
                 Some(kind) => kind,

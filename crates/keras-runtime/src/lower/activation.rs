@@ -53,7 +53,7 @@ pub(super) fn function(activation: &Kind) -> Option<Function> {
         | Kind::Softmax
         | Kind::Sparsemax
         | Kind::Layer(_)
-        | Kind::Custom(..) => return None,
+        | Kind::Custom(_) => return None,
     })
 }
 
@@ -73,7 +73,12 @@ pub(crate) fn apply(activation: &Kind, b: &mut Builder<'_>, x: Value) -> Result<
             let outputs = super::layer(layer, b, &Inputs::one(x))?;
             outputs.first().copied().ok_or_else(|| b.error("the activation has no output"))
         }
-        Kind::Custom(name, _) => Err(b.unsupported(format!("the activation {name:?}"))),
+        Kind::Custom(function) => {
+            let Some(base) = b.base().cloned() else { return Err(b.error("no layer")) };
+            let call = Call { base: &base, inputs: Inputs::one(x) };
+            let outputs = super::custom::lower(function, b, &call)?;
+            outputs.first().copied().ok_or_else(|| b.error("the activation has no output"))
+        }
         _ => Ok(x),
     }
 }

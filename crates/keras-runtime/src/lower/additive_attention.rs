@@ -12,7 +12,7 @@ pub(super) fn lower(
     b: &mut Builder<'_>,
     call: &Call<'_>,
 ) -> Result<Vec<Value>> {
-    attention::attend(b, call, |b, query, key| {
+    attention::attend(b, call, layer.dropout.0, |b, query, key| {
         let sum = attention::sums(b, query, key)?;
         let mut sum = b.unary(Function::Tanh, sum)?;
         if layer.use_scale {

@@ -3,14 +3,14 @@
 use keras_model::DType;
 use keras_model::layers::attention::{Attention, ScoreMode};
 
-use super::Call;
+use super::{Call, dropout};
 use crate::graph::{Builder, Value};
 use crate::ops::{Connective, Function};
 use crate::{Result, Tensor};
 
 pub(super) fn lower(layer: &Attention, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>> {
     let scale = if layer.use_scale { Some(b.weight("scale")?) } else { None };
-    attend(b, call, |b, query, key| match layer.score_mode {
+    attend(b, call, layer.dropout.0, |b, query, key| match layer.score_mode {
         ScoreMode::Dot => {
             let scores = b.matmul_transposed(query, key)?;
             match scale {
@@ -43,6 +43,7 @@ pub(super) fn sums(b: &mut Builder<'_>, query: Value, key: Value) -> Result<Valu
 pub(super) fn attend(
     b: &mut Builder<'_>,
     call: &Call<'_>,
+    rate: f64,
     scores: impl FnOnce(&mut Builder<'_>, Value, Value) -> Result<Value>,
 ) -> Result<Vec<Value>> {
     let (query, value, key) = match *call.tensors() {
@@ -67,6 +68,8 @@ pub(super) fn attend(
     }
     let last = b.axis(scores, -1)?;
     let weights = b.softmax(scores, last, false)?;
+    let shape = b.shape(weights).to_vec();
+    let weights = dropout::dropout(b, weights, rate, &shape)?;
     let mut y = b.matmul(weights, value)?;
     if let Some(mask) = of(0) {
         let mask = b.expand(mask, b.rank(mask))?;

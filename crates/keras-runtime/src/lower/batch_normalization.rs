@@ -45,9 +45,15 @@ pub(super) fn lower(
         }
         return Ok(vec![b.cast(y, compute)?]);
     }
+    let others: Vec<usize> = (0..b.rank(x)).filter(|a| !axes.contains(a)).collect();
     let (mean, variance) = if layer.mode == 2 {
-        let others: Vec<usize> = (0..b.rank(x)).filter(|a| !axes.contains(a)).collect();
         (b.mean(x, &others, true)?, b.variance(x, &others, true)?)
+    } else if b.training() && call.base.trainable {
+        if layer.renorm {
+            return Err(b.unsupported("training=True with renorm"));
+        }
+        let mask = call.mask(b);
+        statistics(b, x, &others, mask)?
     } else {
         let (mean, variance) =
             (b.stored_weight("moving_mean")?, b.stored_weight("moving_variance")?);
@@ -67,4 +73,32 @@ pub(super) fn lower(
     let y = b.mul(x, scale)?;
     let y = b.add(y, shift)?;
     Ok(vec![b.cast(y, compute)?])
+}
+
+/// Mean and variance of a batch, of what the mask `[batch, steps]` lets through.
+fn statistics(
+    b: &mut Builder<'_>,
+    x: Value,
+    axes: &[usize],
+    mask: Option<Value>,
+) -> Result<(Value, Value)> {
+    let Some(mask) = mask else {
+        return Ok((b.mean(x, axes, true)?, b.variance(x, axes, true)?));
+    };
+    let mask = b.expand(mask, b.rank(mask))?;
+    let shape = b.shape(x).to_vec();
+    let mask = b.broadcast_to(mask, shape)?;
+    let count = b.cast(mask, b.dtype(x))?;
+    let count = b.sum(count, axes, true)?;
+    // Keras's `backend.epsilon()`.
+    let count = b.with_number(Arithmetic::Add, count, 1e-7)?;
+    let zero = b.scalar(0.0, b.dtype(x))?;
+    let masked_mean = |b: &mut Builder<'_>, x: Value| {
+        let x = b.select(mask, x, zero)?;
+        let sum = b.sum(x, axes, true)?;
+        b.div(sum, count)
+    };
+    let mean = masked_mean(b, x)?;
+    let squares = b.binary(Arithmetic::SquaredDifference, x, mean)?;
+    Ok((mean, masked_mean(b, squares)?))
 }

@@ -4,7 +4,7 @@ use keras_model::layers::bidirectional::{Bidirectional, MergeMode};
 use keras_model::{Arg, Inputs};
 
 use super::Call;
-use super::recurrent::given_states;
+use super::recurrent::{given_states, options};
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::ops::Arithmetic;
@@ -32,7 +32,7 @@ pub(super) fn lower(
         return Err(b.error("the wrapped layer has no output"));
     };
     let (y, mut z) = (*y, *z);
-    let returns_sequences = sequences(&layer.layer.kind);
+    let returns_sequences = options(&layer.layer.kind).is_some_and(|o| o.return_sequences);
     if returns_sequences {
         z = b.flip(z, 1)?;
     }
@@ -61,21 +61,4 @@ fn inputs(x: Value, mask: Option<Value>, states: &[Value]) -> Inputs<Value> {
     }
     inputs.kwargs.extend(mask.map(|m| ("mask".to_owned(), Arg::Tensor(m))));
     inputs
-}
-
-/// Whether a recurrent layer gives the outputs of all steps.
-fn sequences(kind: &keras_model::Kind) -> bool {
-    use keras_model::Kind;
-    match kind {
-        Kind::LSTM(l) => l.options.return_sequences,
-        Kind::GRU(l) => l.options.return_sequences,
-        Kind::SimpleRNN(l) => l.options.return_sequences,
-        Kind::RNN(l) | Kind::ConvRNN2D(l) => l.options.return_sequences,
-        Kind::ConvLSTM1D(l) => l.options.return_sequences,
-        Kind::ConvLSTM2D(l) => l.options.return_sequences,
-        Kind::ConvLSTM3D(l) => l.options.return_sequences,
-        Kind::CuDNNLSTM(l) => l.options.return_sequences,
-        Kind::CuDNNGRU(l) => l.options.return_sequences,
-        _ => false,
-    }
 }

@@ -5,8 +5,9 @@ use keras_model::DType;
 use crate::graph::{Builder, Value};
 use crate::ops::{
     ArgReduce, ArgSort, Arithmetic, Binary, BroadcastTo, Cast, Compare, Concat, Connective,
-    Cumulative, Flip, Function, Gather, GatherAlong, Logic, MatMul, Pad, PadMode, Reduce,
-    Reduction, Relation, Reshape, Select, Softmax, StridedSlice, Transpose, Unary, size,
+    Cumulative, Distribution, Flip, Function, Gather, GatherAlong, Logic, MatMul, Pad, PadMode,
+    Random, Reduce, Reduction, Relation, Reshape, Select, Softmax, StridedSlice, Transpose, Unary,
+    size,
 };
 use crate::{Data, Result, Tensor};
 
@@ -44,6 +45,21 @@ impl Builder<'_> {
     ) -> Result<Value> {
         let scalar = self.scalar(value, dtype)?;
         self.broadcast_to(scalar, shape)
+    }
+
+    /// Random `float32` from 0, below 1: others for each seed.
+    pub(crate) fn uniform(&mut self, shape: &[usize]) -> Result<Value> {
+        self.random(Distribution::Uniform, shape)
+    }
+
+    /// Random `float32` with a normal distribution of deviation 1 around 0.
+    pub(crate) fn normal(&mut self, shape: &[usize]) -> Result<Value> {
+        self.random(Distribution::Normal, shape)
+    }
+
+    fn random(&mut self, distribution: Distribution, shape: &[usize]) -> Result<Value> {
+        let (seed, stream) = (self.seed(), self.next_stream());
+        self.op(Random { distribution, shape: shape.to_vec(), stream }, &[seed])
     }
 
     pub(crate) fn cast(&mut self, x: Value, dtype: DType) -> Result<Value> {

@@ -3,7 +3,7 @@
 use keras_model::layers::conv_lstm::{ConvLSTM, ConvLSTMCell};
 use keras_model::layers::spatial::Padding;
 
-use super::recurrent::{given_states, in_cell};
+use super::recurrent::{self, given_states, in_cell};
 use super::{Call, activation, rnn, spatial};
 use crate::Result;
 use crate::graph::{Builder, Value};
@@ -21,7 +21,9 @@ pub(super) fn lower<const RANK: usize>(
     let &[batch, time, ref rest @ ..] = shape.as_slice() else {
         return Err(b.error(format!("expected [batch, time, ..], found shape {shape:?}")));
     };
-    let given = given_states(call);
+    if b.training() && (cell.dropout.0 > 0.0 || cell.recurrent_dropout.0 > 0.0) {
+        return Err(b.unsupported("training=True with dropout"));
+    }
     in_cell(b, call, "conv_lstm_cell", |b| {
         // The convolutions of the input of all steps at once.
         let steps = b.reshape(x, [&[batch * time], rest].concat())?;
@@ -32,13 +34,12 @@ pub(super) fn lower<const RANK: usize>(
         if let Some(last) = state.last_mut() {
             *last = cell.filters;
         }
-        let mut states = Vec::with_capacity(2);
-        for i in 0..2 {
-            states.push(match given.get(i) {
-                Some(state) => spatial::channels_last(b, *state, cell.data_format)?,
-                None => b.full(state.clone(), 0.0, b.dtype(products))?,
-            });
-        }
+        let states = recurrent::first_states(b, call, &layer.options, &[state.clone(), state])?;
+        let last = |b: &mut Builder<'_>, state| spatial::channels_last(b, state, cell.data_format);
+        let states = match given_states(call).as_slice() {
+            [] => states,
+            given => given.iter().map(|s| last(b, *s)).collect::<Result<_>>()?,
+        };
         let recurrent = b.weight("recurrent_kernel")?;
         let outputs =
             rnn::over_time(b, products, mask, states, &layer.options, time, |b, x, s| {

@@ -25,6 +25,8 @@ pub(super) fn lower<const GATES: usize>(
         state_bias: Some(b.slice(bias, 0, width, 2 * width)?),
         kernel: b.weight("kernel")?,
         recurrent_kernel: b.weight("recurrent_kernel")?,
+        dropout: 0.0,
+        recurrent_dropout: 0.0,
     };
     recurrent::lower(b, call, &cell, &layer.options)
 }

@@ -26,7 +26,8 @@ pub(super) fn lower(
     let direct = layer.dropout.0 == 0.0 && !returns;
     let mask = heads.mask(b, call, layer.sliding_window)?;
     let scale = 1.0 / (layer.head_dim as f64).sqrt();
-    let (mut y, scores) = attend(b, [query, key, value], mask, &[1], scale, direct)?;
+    let (mut y, scores) =
+        attend(b, [query, key, value], mask, &[1], scale, direct, layer.dropout.0)?;
     if layer.use_gate {
         let gate = project(b, call, "gate", heads.query, 1, bias)?;
         let gate = b.unary(Function::Sigmoid, gate)?;

@@ -8,3 +8,8 @@ use crate::graph::{Builder, Value};
 pub(super) fn lower(_b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>> {
     Ok(call.tensors())
 }
+
+/// Random changes of images.
+pub(super) fn only_in_training(b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>> {
+    if b.training() { Err(b.unsupported("training=True")) } else { Ok(call.tensors()) }
+}

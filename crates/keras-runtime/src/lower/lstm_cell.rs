@@ -25,5 +25,7 @@ pub(super) fn cell<'a>(layer: &'a LSTMCell, b: &mut Builder<'_>) -> Result<Cell<
         state_bias: None,
         kernel: b.weight("kernel")?,
         recurrent_kernel: b.weight("recurrent_kernel")?,
+        dropout: layer.dropout.0,
+        recurrent_dropout: layer.recurrent_dropout.0,
     })
 }

@@ -7,6 +7,7 @@
 mod activation;
 mod adaptive_pooling;
 mod additive_attention;
+mod alpha_dropout;
 mod attention;
 mod auto_contrast;
 mod axes;
@@ -24,10 +25,12 @@ mod conv_lstm2d_cell;
 mod conv_transpose;
 mod cropping;
 mod cudnn_rnn;
+mod custom;
 mod dense;
 mod depthwise_conv;
 mod discretization;
 mod dot;
+mod dropout;
 mod einsum;
 mod einsum_dense;
 mod elu;
@@ -35,6 +38,8 @@ mod embedding;
 mod encoding;
 mod feature_space;
 mod flatten;
+mod gaussian_dropout;
+mod gaussian_noise;
 mod global_pooling;
 mod group_normalization;
 mod grouped_query_attention;
@@ -71,6 +76,7 @@ mod quantized;
 mod random_fourier_features;
 mod re_lu;
 mod recurrent;
+mod recurrent_dropout;
 mod repeat_vector;
 mod rescaling;
 mod reshape;
@@ -84,6 +90,7 @@ mod simple_rnn;
 mod simple_rnn_cell;
 mod softmax;
 mod spatial;
+mod spatial_dropout;
 mod spectral_normalization;
 mod srelu;
 mod stacked_rnn_cells;
@@ -98,7 +105,7 @@ mod wrapper;
 mod zero_padding;
 
 use keras_model::layers::Mask;
-use keras_model::{Inputs, Kind, Layer};
+use keras_model::{Arg, Inputs, Kind, Layer};
 
 use crate::graph::{Builder, Value};
 use crate::ops::{PoolKind, Reshape};
@@ -106,6 +113,13 @@ use crate::{Error, Result};
 
 pub(crate) use call::Call;
 use merging::Merging;
+pub(crate) use operation::lower as operation;
+pub(crate) use recurrent::options;
+
+/// Whether that holds for a layer or one that it holds, at any depth.
+pub(crate) fn any_layer(layer: &Layer, holds: &impl Fn(&Layer) -> bool) -> bool {
+    holds(layer) || layer.kind.config().sublayers().iter().any(|(_, l)| any_layer(l, holds))
+}
 
 /// The outputs of one call of a layer.
 pub(crate) fn layer(
@@ -114,6 +128,14 @@ pub(crate) fn layer(
     inputs: &Inputs<Value>,
 ) -> Result<Vec<Value>> {
     b.enter(&layer.base);
+    // Before Keras 3 what the file says of a call holds, for the layer and those in it; in Keras 3
+    // what the caller says holds for all.
+    if !b.is_keras3()
+        && let Some(training) = inputs.named("training", usize::MAX).and_then(Arg::value)
+        && let Some(training) = training.as_bool()
+    {
+        b.set_training(training);
+    }
     let outputs = inside(layer, b, inputs).map_err(|error| match error {
         Error::Op { op, reason } => b.error(format!("{op}: {reason}")),
         Error::Value(reason) => b.error(reason),
@@ -186,6 +208,13 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         Kind::Cropping3D(l) => cropping::lower(l, b, call),
         Kind::CuDNNGRU(l) => cudnn_rnn::lower(l, b, call),
         Kind::CuDNNLSTM(l) => cudnn_rnn::lower(l, b, call),
+        Kind::AlphaDropout(l) => alpha_dropout::lower(l, b, call),
+        Kind::Dropout(l) => dropout::lower(l, b, call),
+        Kind::GaussianDropout(l) => gaussian_dropout::lower(l, b, call),
+        Kind::GaussianNoise(l) => gaussian_noise::lower(l, b, call),
+        Kind::SpatialDropout1D(l) => spatial_dropout::lower(l, b, call),
+        Kind::SpatialDropout2D(l) => spatial_dropout::lower(l, b, call),
+        Kind::SpatialDropout3D(l) => spatial_dropout::lower(l, b, call),
         Kind::Dense(l) => dense::lower(l, b, call),
         Kind::DepthwiseConv1D(l) => depthwise_conv::lower(l, b, call),
         Kind::DepthwiseConv2D(l) => depthwise_conv::lower(l, b, call),
@@ -273,20 +302,15 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         Kind::Multiply(_) => merging::lower(b, call, Merging::Multiply),
         Kind::Model(l) => model::lower(l, b, &call.inputs),
         Kind::Operation(l) => operation::lower(l, b, call),
-        Kind::Lambda(_) => Err(b.unsupported("Python code")),
-        Kind::Custom(_) => Err(b.unsupported("a layer of the file's author")),
-        // What only training does, and what does nothing.
-        Kind::InputLayer(_)
-        | Kind::AlphaDropout(_)
-        | Kind::Dropout(_)
-        | Kind::GaussianDropout(_)
-        | Kind::GaussianNoise(_)
-        | Kind::Identity(_)
-        | Kind::SpatialDropout1D(_)
-        | Kind::SpatialDropout2D(_)
-        | Kind::SpatialDropout3D(_)
-        | Kind::ActivityRegularization(_)
-        | Kind::AugMix(_)
+        Kind::Custom(l) => custom::lower(l, b, call),
+        // What the caller maps is `Kind::Custom`.
+        Kind::Lambda(_) => {
+            Err(b.unsupported("Python code (map its name with keras_runtime::Loader::function)"))
+        }
+        Kind::InputLayer(_) | Kind::Identity(_) | Kind::ActivityRegularization(_) => {
+            identity::lower(b, call)
+        }
+        Kind::AugMix(_)
         | Kind::CutMix(_)
         | Kind::MixUp(_)
         | Kind::Equalization(_)
@@ -313,6 +337,6 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         | Kind::RandomTranslation(_)
         | Kind::RandomWidth(_)
         | Kind::RandomZoom(_)
-        | Kind::Solarization(_) => identity::lower(b, call),
+        | Kind::Solarization(_) => identity::only_in_training(b, call),
     }
 }

@@ -3,7 +3,7 @@
 use keras_model::layers::multi_head_attention::MultiHeadAttention;
 
 use super::einsum::einsum;
-use super::{Call, attention, axes, dense, recurrent, softmax};
+use super::{Call, attention, axes, dense, dropout, recurrent, softmax};
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::ops::size;
@@ -28,7 +28,8 @@ pub(super) fn lower(
     let direct = layer.dropout.0 == 0.0 && !returns && b.rank(query) == 4;
     let mask = heads.mask(b, call, layer.sliding_window)?;
     let scale = 1.0 / (layer.key_dim as f64).sqrt();
-    let (mut y, scores) = attend(b, [query, key, value], mask, &axes, scale, direct)?;
+    let (mut y, scores) =
+        attend(b, [query, key, value], mask, &axes, scale, direct, layer.dropout.0)?;
     if layer.use_gate {
         let gate = project(b, "gate", heads.query)?;
         let gate = b.unary(crate::ops::Function::Sigmoid, gate)?;
@@ -125,7 +126,7 @@ pub(super) fn project(
 }
 
 /// Attention of several heads: `[batch, .., heads, features]` each. The result, and the weights
-/// `[batch, heads, queries.., keys..]`.
+/// `[batch, heads, queries.., keys..]`; in training a share `rate` of them is dropped in the result.
 pub(super) fn attend(
     b: &mut Builder<'_>,
     [query, key, value]: [Value; 3],
@@ -133,6 +134,7 @@ pub(super) fn attend(
     axes: &[usize],
     scale: f64,
     direct: bool,
+    rate: f64,
 ) -> Result<(Value, Value)> {
     let rank = b.rank(query);
     let target: Vec<char> = ('a'..='z').take(rank).collect();
@@ -175,6 +177,8 @@ pub(super) fn attend(
         let zero = b.scalar(0.0, b.dtype(weights))?;
         weights = b.select(mask, weights, zero)?;
     }
-    let y = einsum(b, &format!("{product},{source}->{target}"), &[weights, value])?;
+    let shape = b.shape(weights).to_vec();
+    let kept = dropout::dropout(b, weights, rate, &shape)?;
+    let y = einsum(b, &format!("{product},{source}->{target}"), &[kept, value])?;
     Ok((y, weights))
 }

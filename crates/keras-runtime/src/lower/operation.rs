@@ -14,7 +14,7 @@ pub(super) struct OpCall<'a> {
     pub(super) call: &'a Call<'a>,
 }
 
-pub(super) fn lower(op: &Operation, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>> {
+pub(crate) fn lower(op: &Operation, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>> {
     let c = OpCall { op, call };
     let name = op.operation.as_str();
     for group in [

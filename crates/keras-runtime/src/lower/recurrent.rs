@@ -1,13 +1,29 @@
 //! What recurrent layers share: the product of all steps at once, then the loop over time.
 
-use keras_model::DType;
 use keras_model::activations::Activation;
 use keras_model::layers::recurrent::Options;
+use keras_model::{DType, Kind};
 
-use super::{Call, activation, dense};
+use super::{Call, activation, dense, recurrent_dropout, rnn};
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::ops::{CellKind, Function, Recurrent};
+
+/// The options of a recurrent layer.
+pub(crate) fn options(kind: &Kind) -> Option<&Options> {
+    Some(match kind {
+        Kind::LSTM(l) => &l.options,
+        Kind::GRU(l) => &l.options,
+        Kind::SimpleRNN(l) => &l.options,
+        Kind::RNN(l) | Kind::ConvRNN2D(l) => &l.options,
+        Kind::ConvLSTM1D(l) => &l.options,
+        Kind::ConvLSTM2D(l) => &l.options,
+        Kind::ConvLSTM3D(l) => &l.options,
+        Kind::CuDNNLSTM(l) => &l.options,
+        Kind::CuDNNGRU(l) => &l.options,
+        _ => return None,
+    })
+}
 
 /// A layer with one of the common cells.
 pub(super) struct Cell<'a> {
@@ -20,6 +36,9 @@ pub(super) struct Cell<'a> {
     pub(super) state_bias: Option<Value>,
     pub(super) kernel: Value,
     pub(super) recurrent_kernel: Value,
+    /// Shares of the input and of the state that are dropped in training.
+    pub(super) dropout: f64,
+    pub(super) recurrent_dropout: f64,
 }
 
 /// Runs `lower` with the weights of the layer's own cell in reach.
@@ -67,8 +86,13 @@ pub(super) fn step(b: &mut Builder<'_>, call: &Call<'_>, cell: &Cell<'_>) -> Res
     let mut tensors = call.tensors().into_iter();
     let Some(x) = tensors.next() else { return Err(b.error("called without a tensor")) };
     let x = b.expand(x, 1)?;
-    let sequence = Call { base: call.base, inputs: keras_model::Inputs::one(x) };
     let states: Vec<Value> = tensors.collect();
+    if b.training() && recurrent_dropout::is_active(cell.recurrent_dropout) {
+        let x = recurrent_dropout::input_product(b, x, cell)?;
+        let x = b.at(x, 1, 0)?;
+        return recurrent_dropout::step(b, cell, x, &states);
+    }
+    let sequence = Call { base: call.base, inputs: keras_model::Inputs::one(x) };
     let outputs = run(b, &sequence, cell, [false, false], &states)?;
     let Some((sequence, states)) = outputs.split_first() else {
         return Err(b.error("the cell has no output"));
@@ -89,13 +113,45 @@ pub(super) fn lower(
         x = b.move_axis(x, 0, 1)?;
         mask = mask.map(|m| b.move_axis(m, 0, 1)).transpose()?;
     }
-    let time = b.dim(x, 1)?;
+    let (batch, time) = (b.dim(x, 0)?, b.dim(x, 1)?);
+    let shapes = vec![vec![batch, cell.units]; cell.kind.states()];
+    let states = first_states(b, call, options, &shapes)?;
+    b.forget_noise();
+    if b.training() && recurrent_dropout::is_active(cell.recurrent_dropout) {
+        let x = recurrent_dropout::input_product(b, x, cell)?;
+        return rnn::over_time(b, x, mask, states, options, time, |b, x, states| {
+            recurrent_dropout::step(b, cell, x, states)
+        });
+    }
     let mut inputs = keras_model::Inputs::one(x);
     inputs.kwargs.extend(mask.map(|m| ("mask".to_owned(), keras_model::Arg::Tensor(m))));
     let sequence = Call { base: call.base, inputs };
     let flags = [options.go_backwards, options.zero_output_for_mask];
-    let outputs = run(b, &sequence, cell, flags, &given_states(call))?;
+    let outputs = run(b, &sequence, cell, flags, &states)?;
     finish(b, options, &outputs, time)
+}
+
+/// The states that a layer starts from: those it is called with, those that the prediction before
+/// left it, or zeros.
+pub(super) fn first_states(
+    b: &mut Builder<'_>,
+    call: &Call<'_>,
+    options: &Options,
+    shapes: &[Vec<usize>],
+) -> Result<Vec<Value>> {
+    let given = given_states(call);
+    if !given.is_empty() {
+        return Ok(given);
+    }
+    let dtype = b.compute();
+    let state = |(index, shape): (usize, &Vec<usize>)| {
+        if options.stateful {
+            b.state(index, shape, dtype)
+        } else {
+            b.full(shape.clone(), 0.0, dtype)
+        }
+    };
+    shapes.iter().enumerate().map(state).collect()
 }
 
 /// The outputs of all steps and the last states; `given` are the first states.
@@ -118,18 +174,15 @@ fn run(
     let activation = activation.ok_or_else(|| b.unsupported(unknown(cell.activation)))?;
     let gates = function(cell.recurrent_activation);
     let gates = gates.ok_or_else(|| b.unsupported(unknown(cell.recurrent_activation)))?;
+    let x = recurrent_dropout::dropped_input(b, x, cell)?;
     let mut product = dense::product(b, x, cell.kernel)?;
     if let Some(bias) = cell.input_bias {
         product = b.add(product, bias)?;
     }
-    let count = if cell.kind == CellKind::Lstm { 2 } else { 1 };
     let mut inputs = vec![product, cell.recurrent_kernel];
-    for i in 0..count {
-        let state = match given.get(i) {
-            Some(state) => b.cast(*state, b.dtype(product))?,
-            None => b.full([batch, cell.units], 0.0, b.dtype(product))?,
-        };
-        inputs.push(state);
+    for i in 0..cell.kind.states() {
+        let state = given.get(i).ok_or_else(|| b.error("is called with too few states"))?;
+        inputs.push(b.cast(*state, b.dtype(product))?);
     }
     inputs.extend(cell.state_bias);
     if let Some(mask) = mask {
@@ -159,6 +212,11 @@ pub(super) fn finish(
     let Some((sequence, states)) = outputs.split_first() else {
         return Err(b.error("the cell has no output"));
     };
+    if options.stateful {
+        for (index, state) in states.iter().enumerate() {
+            b.keep_state(index, *state)?;
+        }
+    }
     let first = if options.return_sequences {
         if options.time_major { b.move_axis(*sequence, 1, 0)? } else { *sequence }
     } else if time == 0 {

@@ -33,14 +33,15 @@ pub(super) fn lower(layer: &RNN, b: &mut Builder<'_>, call: &Call<'_>) -> Result
         mask = mask.map(|m| b.move_axis(m, 0, 1)).transpose()?;
     }
     let time = b.dim(x, 1)?;
-    let mut states = given_states(call);
-    if states.is_empty() {
-        let mut step = b.shape(x).to_vec();
-        step.remove(1);
-        let shapes = state_shapes(b, &layer.cell, &step, x)?;
-        let dtype = b.compute();
-        states = shapes.into_iter().map(|s| b.full(s, 0.0, dtype)).collect::<Result<_>>()?;
-    }
+    let mut step = b.shape(x).to_vec();
+    step.remove(1);
+    // What it is called with needs no shapes of its own.
+    let shapes = match given_states(call).as_slice() {
+        [] => state_shapes(b, &layer.cell, &step, x)?,
+        _ => Vec::new(),
+    };
+    let states = recurrent::first_states(b, call, options, &shapes)?;
+    b.forget_noise();
     let cell = &layer.cell;
     over_time(b, x, mask, states, options, time, |b, x, states| {
         let tensors = std::iter::once(x).chain(states.iter().copied());

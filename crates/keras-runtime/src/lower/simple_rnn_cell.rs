@@ -30,5 +30,7 @@ pub(super) fn cell<'a>(layer: &'a SimpleRNNCell, b: &mut Builder<'_>) -> Result<
         state_bias: None,
         kernel: b.weight("kernel")?,
         recurrent_kernel: b.weight("recurrent_kernel")?,
+        dropout: layer.dropout.0,
+        recurrent_dropout: layer.recurrent_dropout.0,
     })
 }

@@ -11,6 +11,9 @@ pub(super) fn lower(
     b: &mut Builder<'_>,
     call: &Call<'_>,
 ) -> Result<Vec<Value>> {
+    if b.training() {
+        return Err(b.unsupported("training=True"));
+    }
     let dtype = call.inputs.tensors().first().map(|x| b.dtype(**x));
     let outputs = super::layer(&layer.layer, b, &call.inputs)?;
     // Whatever the layer gives comes out in the type of what went in, integers too.

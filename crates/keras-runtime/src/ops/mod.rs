@@ -156,6 +156,7 @@ mod lookup;
 mod matmul;
 mod pad;
 mod pool;
+mod random;
 mod recurrent;
 mod reduce;
 mod reshape;
@@ -191,6 +192,7 @@ pub(crate) use lookup::{Lookup, Unknown, Vocabulary};
 pub(crate) use matmul::MatMul;
 pub(crate) use pad::{Pad, PadMode};
 pub(crate) use pool::{Pool, PoolKind};
+pub(crate) use random::{Distribution, Random};
 pub(crate) use recurrent::{CellKind, Recurrent};
 pub(crate) use reduce::{Reduce, Reduction};
 pub(crate) use reshape::Reshape;
@@ -228,6 +230,7 @@ ops! {
     MatMul(MatMul),
     Pad(Pad),
     Pool(Pool),
+    Random(Random),
     Recurrent(Recurrent),
     Reduce(Reduce),
     Reshape(Reshape),

@@ -32,7 +32,7 @@ impl CellKind {
         }
     }
 
-    const fn states(self) -> usize {
+    pub(crate) const fn states(self) -> usize {
         if matches!(self, Self::Lstm) { 2 } else { 1 }
     }
 }

@@ -54,7 +54,7 @@ pub(in crate::lower) fn lower(
                 mask = Some(crate::lower::attention::and(b, mask, causal)?);
             }
             let qkv = [query, key, value];
-            multi_head_attention::attend(b, qkv, mask, &[1], scale, true)?.0
+            multi_head_attention::attend(b, qkv, mask, &[1], scale, true, 0.0)?.0
         }
         "RMSNorm" => {
             let axes = match c.plain("axis", 2) {

@@ -1,0 +1,120 @@
+//! How to load a model.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use keras_model::CustomObjects;
+use serde_json::Value as Json;
+
+use crate::custom::{self, CustomLayer, Ops, SymbolicTensor};
+use crate::{Limits, Model, Result};
+
+/// How to load: [`load_model`](crate::load_model) with choices.
+///
+/// ```
+/// // A `Lambda` layer's code is never run: the caller says what it does.
+/// let model = keras_runtime::Loader::new()
+///     .function("twice", |ops, x| ops.add(ops.multiply(x, 2.0)?, 1.0))
+///     .load("../../fixtures/models/k3_lambda.keras")?;
+/// let x = keras_runtime::Tensor::zeros([1, 3], keras_runtime::DType::Float32);
+/// assert_eq!(model.predict(&[x])?[0].shape(), [1, 4]);
+/// # Ok::<(), keras_runtime::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Loader {
+    file: keras_model::Loader,
+    objects: CustomObjects,
+    limits: Limits,
+}
+
+impl Loader {
+    /// What [`load_model`](crate::load_model) does.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What stands for the layers of a class that Keras has not. `make` is its `from_config`.
+    /// `name` is that of the class, with or without the package it was registered in.
+    #[must_use]
+    pub fn layer<L: CustomLayer>(
+        mut self,
+        name: impl Into<String>,
+        make: impl Fn(&Json) -> Result<L> + Send + Sync + 'static,
+    ) -> Self {
+        self.objects = self.objects.layer(name, custom::class(make));
+        self
+    }
+
+    /// What stands for a function: an activation, the code of a `Lambda` layer, or a layer without
+    /// weights. All lambdas are called `<lambda>`; a `Lambda` layer is also found by its own name.
+    #[must_use]
+    pub fn function(
+        mut self,
+        name: impl Into<String>,
+        function: impl Fn(&Ops<'_>, SymbolicTensor) -> Result<SymbolicTensor>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        let make = move |_: &Json| Ok(custom::Function(function.clone()));
+        self.objects = self.objects.layer(name, custom::class(make));
+        self
+    }
+
+    /// Names that stand for objects of Keras's own: `<lambda>=relu(max_value=20)`. What was added
+    /// before is kept.
+    #[must_use]
+    pub fn custom_objects(mut self, objects: CustomObjects) -> Self {
+        self.objects = self.objects.and(objects);
+        self
+    }
+
+    /// What each plan may use; what the file may use is [`keras_model::Loader::limits`].
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Choices of [`keras_model::Loader`]: backend, weights by name...
+    #[must_use]
+    pub fn file(mut self, loader: keras_model::Loader) -> Self {
+        self.file = loader;
+        self
+    }
+
+    /// Loads the file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::Model`](crate::Error::Model) if the file is broken or names what has to be mapped:
+    /// all of it at once.
+    pub fn load(&self, path: impl AsRef<Path>) -> Result<Model> {
+        Model::with_limits(self.loader().load(path)?, self.limits)
+    }
+
+    /// Loads the file that `bytes` are.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn from_bytes(&self, bytes: impl Into<Bytes>) -> Result<Model> {
+        Model::with_limits(self.loader().from_bytes(bytes)?, self.limits)
+    }
+
+    /// Loads an architecture (`model.to_json()`) and the weights saved beside it.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_with_weights(
+        &self,
+        architecture: impl AsRef<Path>,
+        weights: impl AsRef<Path>,
+    ) -> Result<Model> {
+        let file = self.loader().load_with_weights(architecture, weights)?;
+        Model::with_limits(file, self.limits)
+    }
+
+    fn loader(&self) -> keras_model::Loader {
+        self.file.clone().custom_objects(self.objects.clone())
+    }
+}

@@ -1,0 +1,126 @@
+//! The weights of a model, read when they are used.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use keras_model::variables::VariableSpec;
+use keras_model::{Base, DType, Weight};
+
+use crate::graph::Constant;
+use crate::{Error, Result, Tensor};
+
+/// The weights of a model, read when they are used.
+pub(crate) struct Weights {
+    all: Vec<Weight>,
+    places: HashMap<(String, String), usize>,
+    constants: Mutex<HashMap<usize, Arc<Constant>>>,
+    assets: BTreeMap<String, Bytes>,
+    /// Weights of which only shape and type are known yet.
+    planned: Vec<(String, VariableSpec)>,
+    /// Whether Keras 3 wrote the file.
+    pub(crate) is_keras3: bool,
+}
+
+impl Weights {
+    pub(crate) fn new(
+        weights: Vec<Weight>,
+        assets: BTreeMap<String, Bytes>,
+        is_keras3: bool,
+    ) -> Self {
+        let mut places = HashMap::new();
+        for (i, weight) in weights.iter().enumerate() {
+            places.entry((weight.layer.clone(), weight.name.clone())).or_insert(i);
+        }
+        let (constants, planned) = (Mutex::default(), Vec::new());
+        Self { all: weights, places, constants, assets, planned, is_keras3 }
+    }
+
+    /// Those of one layer before any are made.
+    pub(crate) fn planned(layer: &Base, variables: &[VariableSpec]) -> Self {
+        let planned = variables.iter().map(|v| (layer.name.clone(), v.clone())).collect();
+        Self { planned, ..Self::new(Vec::new(), BTreeMap::new(), true) }
+    }
+
+    /// Shape and type of a weight that has no elements yet.
+    pub(crate) fn plan_of(&self, layer: &str, name: &str) -> Option<&VariableSpec> {
+        self.planned.iter().find(|(l, v)| l == layer && v.name == name).map(|(_, v)| v)
+    }
+
+    pub(crate) fn has(&self, layer: &str, name: &str) -> bool {
+        self.places.contains_key(&(layer.to_owned(), name.to_owned()))
+    }
+
+    /// The vocabulary in the assets whose folder has the layer's name, or the only one.
+    pub(crate) fn vocabulary(&self, layer: &str) -> Option<&Bytes> {
+        let all = || self.assets.iter().filter(|(path, _)| path.ends_with("vocabulary.txt"));
+        let named = all().find(|(path, _)| {
+            let folder = path.strip_suffix("/vocabulary.txt");
+            folder.is_some_and(|f| f == layer || f.ends_with(&format!("/{layer}")))
+        });
+        let mut rest = all();
+        let only = rest.next().filter(|_| rest.next().is_none());
+        named.or(only).map(|(_, bytes)| bytes)
+    }
+
+    pub(crate) fn find(&self, layer: &str, name: &str) -> Result<Option<Arc<Constant>>> {
+        let Some(place) = self.places.get(&(layer.to_owned(), name.to_owned())) else {
+            return Ok(None);
+        };
+        let mut constants = self.constants.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(constant) = constants.get(place) {
+            return Ok(Some(Arc::clone(constant)));
+        }
+        let Some(weight) = self.all.get(*place) else { return Ok(None) };
+        let constant = Arc::new(constant(weight)?);
+        constants.insert(*place, Arc::clone(&constant));
+        Ok(Some(constant))
+    }
+}
+
+/// The elements of a weight: as they lie in the file if that is possible.
+fn constant(weight: &Weight) -> Result<Constant> {
+    let shape = weight.shape.clone();
+    let stored = weight.stored_dtype().unwrap_or(weight.dtype);
+    let bytes = weight.bytes()?;
+    if stored == DType::Float32
+        && cfg!(target_endian = "little")
+        && bytemuck::try_cast_slice::<u8, f32>(&bytes)
+            .is_ok_and(|v| v.len() == shape.iter().product::<usize>())
+    {
+        return Ok(Constant::Mapped { shape, bytes });
+    }
+    macro_rules! numbers {
+        ($type:ty) => {
+            Tensor::new(
+                shape,
+                bytes
+                    .as_chunks::<{ size_of::<$type>() }>()
+                    .0
+                    .iter()
+                    .map(|b| <$type>::from_le_bytes(*b))
+                    .collect::<Vec<$type>>(),
+            )
+        };
+    }
+    let tensor = match stored {
+        DType::Float32 => numbers!(f32),
+        DType::Float64 => numbers!(f64),
+        DType::Float16 => numbers!(half::f16),
+        DType::BFloat16 => numbers!(half::bf16),
+        DType::Int8 | DType::Int4 => numbers!(i8),
+        DType::Int16 => numbers!(i16),
+        DType::Int32 => numbers!(i32),
+        DType::Int64 => numbers!(i64),
+        DType::UInt8 => numbers!(u8),
+        DType::UInt16 => numbers!(u16),
+        DType::UInt32 => numbers!(u32),
+        DType::UInt64 => numbers!(u64),
+        DType::Bool => Tensor::new(shape, bytes.iter().map(|b| *b != 0).collect::<Vec<bool>>()),
+        other => {
+            let path = &weight.path;
+            return Err(Error::Value(format!("weight {path:?} holds {other}, not numbers")));
+        }
+    };
+    tensor.map(Constant::Tensor)
+}

@@ -1,0 +1,172 @@
+//! Layers and functions of the caller's.
+
+use keras_runtime::keras_model::variables::VariableSpec;
+use keras_runtime::keras_model::{self, Call, DType, KerasTensor};
+use keras_runtime::{CustomLayer, Error, Loader, Ops, Result, SymbolicTensor, Tensor};
+
+use crate::support::{arrays, assert_close, fixture};
+
+#[allow(dead_code, reason = "an example is a program of its own")]
+#[path = "../examples/custom_attention.rs"]
+mod custom_attention;
+
+#[test]
+fn attention_of_the_wild_is_keras_s() {
+    let path = fixture("k231_attention.h5");
+    let model = custom_attention::load(path.to_str().unwrap()).unwrap();
+    let found = model.predict(&arrays("k231_attention", "in")).unwrap();
+    assert_close(&found, &arrays("k231_attention", "out"));
+    custom_attention::main().unwrap();
+}
+
+/// All that has to be mapped, with its place and what to do.
+#[test]
+fn errors_name_all_that_is_not_mapped() {
+    let error = keras_runtime::load_model(fixture("k231_attention.h5")).unwrap_err().to_string();
+    let places = ["attentive/attention", "attentive/plain", "attentive/half", "clipped/activation"];
+    for place in places {
+        assert!(error.contains(place), "{place} in {error}");
+    }
+    assert!(
+        error.contains("\"<lambda>\"") && error.contains("\"AttentionWithContext\""),
+        "{error}"
+    );
+    assert!(error.contains("custom_objects"), "{error}");
+}
+
+/// A config that the caller's layer does not take is an error that names the layer.
+#[test]
+fn errors_of_the_caller_s_are_passed_on() {
+    let no = |_: &serde_json::Value| Err::<Scale, _>(Error::Value("not this one".to_owned()));
+    let loader = Loader::new().layer("Scale", no).function("wobble", |_, x| Ok(x));
+    let error = loader.load(fixture("k3_custom.keras")).unwrap_err().to_string();
+    assert!(error.contains("not this one") && error.contains("scale"), "{error}");
+    let loader = Loader::new()
+        .layer("Scale", |_| Ok(Scale))
+        .function("wobble", |ops, _| Err(ops.error("no such wobble")));
+    let model = loader.load(fixture("k3_custom.keras")).unwrap();
+    let x = Tensor::zeros([1, 3], DType::Float32);
+    let error = model.predict(&[x]).unwrap_err().to_string();
+    assert!(error.contains("no such wobble") && error.contains("wobbly"), "{error}");
+}
+
+/// `x · factor`.
+struct Scale;
+
+impl CustomLayer for Scale {
+    fn weights(&self, call: &Call<'_>) -> Result<Vec<VariableSpec>> {
+        Ok(vec![VariableSpec::new("factor", [0_usize; 0], call.base.dtype.variable)])
+    }
+
+    fn call(&self, ops: &Ops<'_>, x: &[SymbolicTensor]) -> Result<Vec<SymbolicTensor>> {
+        Ok(vec![ops.multiply(x[0], ops.weight("factor")?)?])
+    }
+}
+
+#[test]
+fn registered_classes_are_found_with_and_without_package() {
+    for (suffix, package) in
+        [(".h5", ""), (".h5", "fixtures>"), (".keras", ""), (".keras", "fixtures>")]
+    {
+        // tf.keras and the .h5 of Keras 3 have no package to find.
+        let name =
+            |name: &str| if suffix == ".h5" { name.to_owned() } else { format!("{package}{name}") };
+        let model = Loader::new()
+            .layer(name("Scale"), |_| Ok(Scale))
+            .function(name("wobble"), |ops, x| ops.add(x, ops.sin(x)?))
+            .load(fixture(&format!("k3_custom{suffix}")))
+            .unwrap();
+        let found = model.predict(&arrays("k3_custom", "in")).unwrap();
+        assert_close(&found, &arrays("k3_custom", "out"));
+    }
+}
+
+#[test]
+fn lambdas_are_functions() {
+    for (stem, suffix, name) in [
+        ("k3_lambda", ".keras", "twice"),
+        ("k3_lambda", ".keras", "<lambda>"),
+        ("tfk_custom", ".h5", "<lambda>"),
+    ] {
+        let model = Loader::new()
+            .layer("Scale", |_| Ok(Scale))
+            .function("wobble", |ops, x| ops.add(x, ops.sin(x)?))
+            .function(name, |ops, x| ops.add(ops.multiply(x, 2.0)?, 1))
+            .load(fixture(&format!("{stem}{suffix}")))
+            .unwrap();
+        assert_close(&model.predict(&arrays(stem, "in")).unwrap(), &arrays(stem, "out"));
+    }
+}
+
+/// Where only an axis of unknown length is changed, the output's is unknown; others are derived.
+#[test]
+fn output_shapes_come_from_the_call() {
+    let config = r#"{"class_name": "Sequential", "config": {"name": "s", "layers": [
+        {"class_name": "InputLayer", "config": {"batch_shape": [null, null, 6], "name": "x"}},
+        {"class_name": "Pairs", "config": {"name": "pairs"}}]}}"#;
+    let model = Loader::new()
+        .function("Pairs", |ops, x| {
+            let &[batch, steps, features] = ops.shape(x).as_slice() else {
+                return Err(ops.error("takes sequences"));
+            };
+            let halves =
+                [ops.slice(x, -1, 0, features / 2)?, ops.slice(x, -1, features / 2, features)?];
+            let all = ops.concatenate(&halves, 1)?;
+            ops.reshape(all, &[batch as i64, 2 * steps as i64, -1])
+        })
+        .from_bytes(config)
+        .unwrap();
+    assert_eq!(model.outputs().unwrap()[0].shape.to_string(), "(None, None, 3)");
+    let x = Tensor::new([1, 2, 6], (0..12_u8).map(f32::from).collect()).unwrap();
+    let y = model.predict(&[x]).unwrap();
+    let expected = [0.0, 1.0, 2.0, 6.0, 7.0, 8.0, 3.0, 4.0, 5.0, 9.0, 10.0, 11.0_f32];
+    assert_eq!(y[0].as_slice::<f32>().unwrap(), expected);
+}
+
+/// A layer that says its outputs itself, and has several.
+struct Parts;
+
+impl CustomLayer for Parts {
+    fn call(&self, ops: &Ops<'_>, x: &[SymbolicTensor]) -> Result<Vec<SymbolicTensor>> {
+        ops.operation("TopK", [x[0].into()], [("k", 2.into())])
+    }
+
+    fn output(&self, call: &Call<'_>) -> Result<Option<Vec<KerasTensor>>> {
+        let shape = call.shape()?.with_last(2);
+        let indices = KerasTensor::new(shape.clone(), DType::Int32);
+        Ok(Some(vec![KerasTensor::new(shape, DType::Float32), indices]))
+    }
+}
+
+#[test]
+fn layers_may_have_several_outputs() {
+    let node = |layer: &str, index| {
+        serde_json::json!({"class_name": "__keras_tensor__",
+                           "config": {"keras_history": [layer, 0, index]}})
+    };
+    let config = serde_json::json!({"class_name": "Functional", "config": {"name": "f", "layers": [
+        {"class_name": "InputLayer", "name": "x", "inbound_nodes": [],
+         "config": {"name": "x", "batch_shape": [null, 4]}},
+        {"class_name": "Parts", "name": "parts", "config": {"name": "parts"},
+         "inbound_nodes": [{"args": [node("x", 0)], "kwargs": {}}]},
+    ], "input_layers": [["x", 0, 0]], "output_layers": [["parts", 0, 0], ["parts", 0, 1]]}});
+    let model = Loader::new().layer("Parts", |_| Ok(Parts)).from_bytes(config.to_string()).unwrap();
+    let x = Tensor::new([1, 4], vec![0.5_f32, 4.0, -1.0, 2.0]).unwrap();
+    let y = model.predict(&[x]).unwrap();
+    assert_eq!(y[0].as_slice::<f32>().unwrap(), [4.0, 2.0]);
+    assert_eq!(y[1].as_slice::<i32>().unwrap(), [1, 3]);
+}
+
+/// Names that stand for Keras's own objects still do.
+#[test]
+fn builtins_stand_beside_functions() {
+    let objects = keras_model::CustomObjects::new().parse("<lambda>=relu(max_value=20)").unwrap();
+    let model = Loader::new()
+        .layer("AttentionWithContext", custom_attention::Attention::from_config)
+        .function("half", |ops, x| ops.multiply(x, 0.5))
+        .custom_objects(objects)
+        .load(fixture("k231_attention.h5"))
+        .unwrap();
+    let found = model.predict(&arrays("k231_attention", "in")).unwrap();
+    assert_close(&found, &arrays("k231_attention", "out"));
+}

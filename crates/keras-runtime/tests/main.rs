@@ -1,0 +1,15 @@
+//! Models of real Keras, run through the public API.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on panics"
+)]
+#![allow(clippy::float_cmp, reason = "zeros and copies are exact")]
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_wrap, reason = "the numbers are small")]
+
+mod custom;
+mod stateful;
+mod support;
+mod training;

@@ -37,16 +37,18 @@ impl Filter for Blosc2 {
     ) -> Result<Cow<'c, [u8]>> {
         let wrong = |reason: &'static str| broken(self, reason);
         let frame = Frame::read(&chunk).ok_or_else(|| wrong("the frame is damaged"))?;
-        // Boxes at the edges of an array are stored as whole ones.
-        let padded = frame.array.as_ref().map_or(Some(frame.len), Array::padded_elements);
-        let padded = match (&frame.array, padded) {
-            (Some(_), Some(elements)) => elements.checked_mul(frame.size),
-            (_, padded) => padded,
-        };
         let limit = max_len(expected);
-        // Small arrays may have blocks of any shape.
-        let padded_limit = limit.saturating_mul(2).saturating_add(1 << 20);
-        let padded = padded.filter(|len| *len <= padded_limit && frame.len <= limit);
+        let padded = match &frame.array {
+            None => Some(frame.len).filter(|len| *len <= limit),
+            Some(array) => array.padded_elements().and_then(|elements| {
+                // Blocks at the edges are stored as whole ones: each axis may come close to twice
+                // its length, and small arrays may have blocks of any shape.
+                let most = limit.saturating_mul(1 << array.chunk.len().min(4));
+                let len = elements.checked_mul(frame.size)?;
+                let own = array.chunk.iter().try_fold(frame.size, |n, dim| n.checked_mul(*dim))?;
+                (own <= limit && len <= most.saturating_add(1 << 20)).then_some(len)
+            }),
+        };
         let padded = padded.ok_or_else(|| wrong("the frame is longer than the chunk"))?;
         let mut decoded = output(self, padded)?;
         frame.decode(padded, &mut decoded).map_err(wrong)?;

@@ -8,9 +8,18 @@ use serde_json::Value;
 
 use crate::{Error, Result};
 
+/// Objects in a document: more is no model. A layer has some twenty, and takes memory for each.
+const MAX_OBJECTS: u64 = 1_000_000;
+
 /// Parses a JSON document of Keras. Bare `NaN`, `Infinity` and `-Infinity`, which Python's
 /// `json.dumps` writes and JSON does not know, become strings; [`Float`] reads them back.
 pub(crate) fn parse(text: &str, document: &str) -> Result<Value> {
+    // Braces in strings count as well: they are few.
+    let wanted = text.bytes().filter(|b| *b == b'{').count() as u64;
+    if wanted > MAX_OBJECTS {
+        let what = format!("objects in {document}");
+        return Err(Error::LimitExceeded { what, wanted, limit: MAX_OBJECTS });
+    }
     serde_json::from_str(&quote_non_finite(text))
         .map_err(|source| Error::Json { document: document.to_owned(), source })
 }

@@ -333,8 +333,8 @@ impl<'m> Builder<'m> {
         Ok(self.graph.nodes.last().map(|n| n.outputs.clone()).unwrap_or_default())
     }
 
-    /// Whether a value of that size may be.
-    fn check_value(&self, what: &str, shape: &[usize], dtype: DType) -> Result<()> {
+    /// Whether a value of that size may be: asked before its elements are made.
+    pub(crate) fn check_value(&self, what: &str, shape: &[usize], dtype: DType) -> Result<()> {
         let bytes = bytes(shape, dtype);
         if bytes.is_some_and(|b| b <= self.limits.memory) {
             return Ok(());
@@ -432,7 +432,7 @@ impl<'m> Builder<'m> {
         if let Some(spec) = self.weights.plan_of(self.path(), name) {
             return Ok(self.input(&spec.shape, spec.dtype));
         }
-        match self.weights.find(self.path(), name)? {
+        match self.weights.find(self.path(), name, &self.limits)? {
             Some(constant) => Ok(self.shared(constant)),
             None => Err(self.error(format!("has no weight {name:?}: was the model ever built?"))),
         }

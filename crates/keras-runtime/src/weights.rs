@@ -8,18 +8,26 @@ use keras_model::variables::VariableSpec;
 use keras_model::{Base, DType, Weight};
 
 use crate::graph::Constant;
-use crate::{Error, Result, Tensor};
+use crate::{Error, Limits, Result, Tensor};
 
 /// The weights of a model, read when they are used.
 pub(crate) struct Weights {
     all: Vec<Weight>,
     places: HashMap<(String, String), usize>,
-    constants: Mutex<HashMap<usize, Arc<Constant>>>,
+    constants: Mutex<Constants>,
     assets: BTreeMap<String, Bytes>,
     /// Weights of which only shape and type are known yet.
     planned: Vec<(String, VariableSpec)>,
     /// Whether Keras 3 wrote the file.
     pub(crate) is_keras3: bool,
+}
+
+/// The weights that were read.
+#[derive(Default)]
+struct Constants {
+    read: HashMap<usize, Arc<Constant>>,
+    /// Bytes of those that are in no file.
+    made: u64,
 }
 
 impl Weights {
@@ -63,17 +71,28 @@ impl Weights {
         named.or(only).map(|(_, bytes)| bytes)
     }
 
-    pub(crate) fn find(&self, layer: &str, name: &str) -> Result<Option<Arc<Constant>>> {
+    /// The elements of a weight, if the layer has it.
+    pub(crate) fn find(
+        &self,
+        layer: &str,
+        name: &str,
+        limits: &Limits,
+    ) -> Result<Option<Arc<Constant>>> {
         let Some(place) = self.places.get(&(layer.to_owned(), name.to_owned())) else {
             return Ok(None);
         };
         let mut constants = self.constants.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(constant) = constants.get(place) {
+        if let Some(constant) = constants.read.get(place) {
             return Ok(Some(Arc::clone(constant)));
         }
         let Some(weight) = self.all.get(*place) else { return Ok(None) };
+        if weight.stored().is_empty() {
+            // Zeros, of a size that only the config claims.
+            constants.made = constants.made.saturating_add(weight.byte_len() as u64);
+            limits.check_memory(&format!("weight {:?}", weight.path), Some(constants.made))?;
+        }
         let constant = Arc::new(constant(weight)?);
-        constants.insert(*place, Arc::clone(&constant));
+        constants.read.insert(*place, Arc::clone(&constant));
         Ok(Some(constant))
     }
 }

@@ -10,6 +10,7 @@
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_wrap, reason = "the numbers are small")]
 
 mod custom;
+mod properties;
 mod stateful;
 mod support;
 mod training;

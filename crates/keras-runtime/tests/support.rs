@@ -62,14 +62,20 @@ pub(crate) fn numbers(tensor: &Tensor) -> Vec<f64> {
 /// Equal up to `1e-5` of the largest element.
 #[track_caller]
 pub(crate) fn assert_close(found: &[Tensor], expected: &[Tensor]) {
-    assert_eq!(found.len(), expected.len());
+    assert_close_in("", found, expected);
+}
+
+/// The same for one of several cases.
+#[track_caller]
+pub(crate) fn assert_close_in(case: &str, found: &[Tensor], expected: &[Tensor]) {
+    assert_eq!(found.len(), expected.len(), "{case}");
     for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
-        assert_eq!(found.shape(), expected.shape(), "output {i}");
+        assert_eq!(found.shape(), expected.shape(), "{case} output {i}");
         let (found, expected) = (numbers(found), numbers(expected));
         let scale = expected.iter().fold(1e-6_f64, |m, v| m.max(v.abs()));
         for (at, (a, b)) in found.iter().zip(&expected).enumerate() {
-            let same = a == b || a.is_nan() && b.is_nan();
-            assert!(same || (a - b).abs() <= 1e-5 * scale, "output {i}, element {at}: {a} and {b}");
+            let same = a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= 1e-5 * scale;
+            assert!(same, "{case} output {i}, element {at}: {a} and {b}");
         }
     }
 }

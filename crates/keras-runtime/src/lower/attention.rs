@@ -95,6 +95,7 @@ pub(super) fn pairs(
     keys: usize,
     f: impl Fn(usize, usize) -> bool,
 ) -> Result<Value> {
+    b.check_value("mask", &[queries, keys], DType::Bool)?;
     let f = &f;
     let all = (0..queries).flat_map(|i| (0..keys).map(move |j| f(i, j)));
     let tensor = Tensor::new([1, queries, keys], all.collect::<Vec<bool>>())?;

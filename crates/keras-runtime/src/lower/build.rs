@@ -29,9 +29,23 @@ impl Builder<'_> {
         Ok(self.constant(tensor))
     }
 
+    /// As many numbers as a constant, made only if so many may be.
+    pub(crate) fn table(
+        &mut self,
+        shape: impl Into<Vec<usize>>,
+        dtype: DType,
+        make: impl FnOnce() -> Vec<f64>,
+    ) -> Result<Value> {
+        let shape = shape.into();
+        self.check_value("table", &shape, DType::Float64)?;
+        self.numbers(shape, make(), dtype)
+    }
+
     /// Whole numbers as a constant of `int64`.
     pub(crate) fn indices(&mut self, values: impl IntoIterator<Item = usize>) -> Result<Value> {
-        let values: Vec<i64> = values.into_iter().map(|v| v as i64).collect();
+        let values = values.into_iter();
+        self.check_value("table", &[values.size_hint().0], DType::Int64)?;
+        let values: Vec<i64> = values.map(|v| v as i64).collect();
         let tensor = Tensor::new([values.len()], values)?;
         Ok(self.constant(tensor))
     }

@@ -19,6 +19,9 @@ pub(super) fn lower(
         if mask {
             return Ok(x);
         }
+        let [down, across] = op.tiles;
+        // A curve of 256 levels for each tile.
+        b.check_value("curves", &[down, across, 256], DType::Float64)?;
         let dtype = b.dtype(x);
         let mut y = b.cast(x, DType::Float32)?;
         if b.rank(y) == 3 {

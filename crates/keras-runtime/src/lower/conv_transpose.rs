@@ -50,8 +50,9 @@ pub(super) fn op(
     if shape.len() != size.len() + 2 {
         return Err(b.error(format!("expected {} axes, found {shape:?}", size.len() + 2)));
     }
-    if [size, strides, dilation].iter().any(|s| s.contains(&0)) {
-        return Err(b.error("window sizes, strides and dilation rates must not be 0"));
+    spatial::check(b, [size, strides, dilation])?;
+    if extra.is_some_and(|extra| extra.iter().any(|n| *n > spatial::MOST)) {
+        return Err(b.error(format!("output_padding {extra:?} is too large")));
     }
     let mut output = Vec::with_capacity(size.len());
     let mut borders = Vec::with_capacity(size.len());

@@ -70,7 +70,8 @@ fn quantized_product(
         let shape = kernel_shape(layer, b, x, &letters)?;
         // Rows are what is summed up.
         let lengths = kernel_letters.iter().zip(&shape);
-        let columns = lengths.filter(|(c, _)| output.contains(c)).map(|(_, n)| n).product();
+        let columns = lengths.filter(|(c, _)| output.contains(c)).map(|(_, n)| *n);
+        let columns = columns.fold(1, usize::saturating_mul);
         let kernel = Kernel { columns, config, zero: "zero_point" };
         let kernel = kernel.floats(b, mode)?;
         b.reshape(kernel, shape.clone())?

@@ -46,7 +46,8 @@ pub(super) fn axes(b: &Builder<'_>, x: Value, format: DataFormat) -> Result<[usi
 
 /// Rows and columns of the largest piece with the proportions of `to`.
 pub(super) fn piece([rows, columns]: [usize; 2], [height, width]: [usize; 2]) -> [usize; 2] {
-    let part = |a: usize, b: usize, c: usize| (((a * b) as f32) / c.max(1) as f32) as usize;
+    let part =
+        |a: usize, b: usize, c: usize| ((a.saturating_mul(b) as f32) / c.max(1) as f32) as usize;
     let most_rows = part(columns, height, width);
     let most_columns = part(rows, width, height);
     [rows.min(most_rows).max(1), columns.min(most_columns).max(1)]

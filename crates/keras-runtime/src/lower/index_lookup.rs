@@ -78,11 +78,10 @@ impl Table {
         };
         let mask = mask(layer).filter(|_| layer.output_mode == OutputMode::Int);
         let oov_start = usize::from(mask.is_some());
-        let start = oov_start + layer.num_oov_indices;
+        let start = oov_start.saturating_add(layer.num_oov_indices);
         let oov = layer.oov_token.as_ref().filter(|t| !t.is_null()).map(text).unwrap_or_default();
         let oov = std::iter::repeat_n(&oov, layer.num_oov_indices);
-        let special: Vec<&String> = mask.iter().chain(oov).collect();
-        let had_special = tokens.iter().take(start).eq(special);
+        let had_special = tokens.iter().take(start).eq(mask.iter().chain(oov));
         if had_special {
             tokens.drain(..start.min(tokens.len()));
         }
@@ -91,7 +90,7 @@ impl Table {
 
     /// Number of tokens, special ones included.
     pub(super) const fn size(&self) -> usize {
-        self.start + self.tokens.len()
+        self.start.saturating_add(self.tokens.len())
     }
 
     /// Length of the vectors.
@@ -102,7 +101,7 @@ impl Table {
 
     /// Places by token.
     pub(super) fn vocabulary(&self, layer: &IndexLookup) -> Vocabulary {
-        let at = |i: usize| (self.start + i) as i64;
+        let at = |i: usize| self.start.saturating_add(i) as i64;
         let mut places: HashMap<String, i64> =
             self.tokens.iter().enumerate().map(|(i, t)| (t.clone(), at(i))).collect();
         if let Some(mask) = mask(layer) {
@@ -151,8 +150,10 @@ pub(super) fn weighted(
         all.splice(0..0, std::iter::repeat_n(average, table.start));
     }
     let depth = b.dim(counts, -1)?;
-    all.resize(depth, 0.0);
-    let weights = b.numbers([depth], all, b.dtype(counts))?;
+    let weights = b.table([depth], b.dtype(counts), || {
+        all.resize(depth, 0.0);
+        all
+    })?;
     b.mul(counts, weights)
 }
 

@@ -1,5 +1,6 @@
 //! `LocallyConnected1D`, `LocallyConnected2D`.
 
+use keras_model::DType;
 use keras_model::layers::locally_connected::LocallyConnected;
 use keras_model::layers::spatial::{DataFormat, Padding};
 
@@ -32,7 +33,9 @@ pub(super) fn lower<const RANK: usize>(
         })
         .collect();
     let output = output.ok_or_else(|| b.error("the window does not fit"))?;
+    b.check_value("table", &output, DType::Int64)?;
     let (places, all) = (size(&output), size(input));
+    b.check_value("windows", &[places, size(window)], DType::Int64)?;
     let filters = layer.filters;
     let inside: Vec<Vec<usize>> =
         (0..places).map(|place| connected(layer, input, &output, place)).collect();
@@ -59,15 +62,17 @@ pub(super) fn lower<const RANK: usize>(
             } else {
                 b.reshape(kernel, [all, channels, places, filters])?
             };
-            let mut mask = vec![0.0; all * places];
-            for (place, inside) in inside.iter().enumerate() {
-                for at in inside {
-                    if let Some(mask) = mask.get_mut(at * places + place) {
-                        *mask = 1.0;
+            let mask = b.table([all, 1, places, 1], b.dtype(matrix), || {
+                let mut mask = vec![0.0; all * places];
+                for (place, inside) in inside.iter().enumerate() {
+                    for at in inside {
+                        if let Some(mask) = mask.get_mut(at * places + place) {
+                            *mask = 1.0;
+                        }
                     }
                 }
-            }
-            let mask = b.numbers([all, 1, places, 1], mask, b.dtype(matrix))?;
+                mask
+            })?;
             b.mul(matrix, mask)?
         } else {
             scattered(b, kernel, &inside, [all, channels, places, filters], first)?
@@ -116,6 +121,7 @@ fn scattered(
     [all, channels, places, filters]: [usize; 4],
     first: bool,
 ) -> Result<Value> {
+    b.check_value("matrix", &[all, channels, places, filters], DType::Int64)?;
     let join = |at: usize, n: usize, c: usize, count: usize| {
         if first { c * n + at } else { at * count + c }
     };

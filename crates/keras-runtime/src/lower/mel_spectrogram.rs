@@ -34,6 +34,7 @@ pub(super) fn lower(
         borders: vec![(0, 0)],
     };
     let frequencies = n / 2 + 1;
+    b.check_value("transform", &[n, frequencies], DType::Float64)?;
     let taper = taper(layer, b)?;
     let mut squares = Vec::new();
     for part in [f64::cos as fn(f64) -> f64, f64::sin] {
@@ -48,7 +49,7 @@ pub(super) fn lower(
     let power = b.add(real, imag)?;
     let magnitude = b.unary(Function::Sqrt, power)?;
     let power = b.with_number(Arithmetic::Pow, magnitude, layer.mag_exp.0)?;
-    let bands = b.numbers([frequencies, layer.num_mel_bins], bands(layer), b.dtype(power))?;
+    let bands = b.table([frequencies, layer.num_mel_bins], b.dtype(power), || bands(layer))?;
     let mut y = b.matmul(power, bands)?;
     if layer.power_to_db {
         y = decibels(layer, b, y)?;

@@ -32,11 +32,10 @@ pub(super) fn axis(
         return Ok(x);
     }
     let x = to_float(b, x)?;
-    let weights = match how {
+    let matrix = b.table([to, n], b.dtype(x), || match how {
         Interpolation::Area => area(n, to),
         _ => weights(n, to, how, antialias),
-    };
-    let matrix = b.numbers([to, n], weights, b.dtype(x))?;
+    })?;
     let (outer, inner) = (shape.get(..axis).unwrap_or_default(), shape.get(axis + 1..));
     let inner = inner.unwrap_or_default();
     let rows = b.reshape(x, [size(outer), n, size(inner)])?;

@@ -74,7 +74,7 @@ pub(super) fn over_time(
     time: usize,
     mut step: impl FnMut(&mut Builder<'_>, Value, &[Value]) -> Result<Vec<Value>>,
 ) -> Result<Vec<Value>> {
-    let mut outputs = Vec::with_capacity(time);
+    let mut outputs = Vec::new();
     let mut before: Option<Value> = None;
     for i in 0..time {
         let t = if options.go_backwards { time - 1 - i } else { i };

@@ -28,6 +28,22 @@ pub(super) fn restore(b: &mut Builder<'_>, x: Value, format: DataFormat) -> Resu
     }
 }
 
+/// The longest window: sizes below do not overflow when they are added and multiplied.
+pub(super) const MOST: usize = 1 << 30;
+
+/// Whether window sizes, strides and dilation rates make sense.
+pub(super) fn check(b: &Builder<'_>, sizes: [&[usize]; 3]) -> Result<()> {
+    if sizes.iter().any(|s| s.contains(&0)) {
+        return Err(b.error("window sizes, strides and dilation rates must not be 0"));
+    }
+    let [size, _, dilation] = sizes;
+    let reaches = size.iter().zip(dilation).map(|(n, d)| n.saturating_mul(*d));
+    if sizes.iter().flat_map(|s| s.iter().copied()).chain(reaches).any(|n| n > MOST) {
+        return Err(b.error(format!("windows of {size:?}, dilated by {dilation:?}, are too large")));
+    }
+    Ok(())
+}
+
 /// Windows over the spatial axes of `x`, whose channels are last.
 pub(super) fn window(
     b: &Builder<'_>,
@@ -42,9 +58,7 @@ pub(super) fn window(
     if shape.len() != rank + 2 {
         return Err(b.error(format!("expected {} axes, found shape {shape:?}", rank + 2)));
     }
-    if [size, strides, dilation].iter().any(|s| s.contains(&0)) {
-        return Err(b.error("window sizes, strides and dilation rates must not be 0"));
-    }
+    check(b, [size, strides, dilation])?;
     let spatial = shape.iter().skip(1);
     let axes = spatial.zip(size).zip(strides).zip(dilation);
     let borders = axes.map(|(((n, size), stride), dilation)| {

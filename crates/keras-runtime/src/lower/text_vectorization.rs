@@ -68,6 +68,9 @@ pub(super) fn lower(
     Ok(vec![weighted(&lookup, b, &table, counts)?])
 }
 
+/// Words that one token may have: each length costs a pass over the text.
+const MOST_WORDS: usize = 1024;
+
 fn splitter(layer: &TextVectorization, b: &Builder<'_>) -> Result<Splitter> {
     let (lower, strip_punctuation) = match &layer.standardize {
         Json::Null => (false, false),
@@ -92,7 +95,12 @@ fn splitter(layer: &TextVectorization, b: &Builder<'_>) -> Result<Splitter> {
     let ngrams = match &layer.ngrams {
         None | Some(Json::Null) => None,
         Some(Json::Array(lengths)) => Some(lengths.iter().filter_map(length).collect()),
-        Some(most) => length(most).map(|most| (1..=most).collect()),
+        Some(most) => match length(most) {
+            Some(most) if most > MOST_WORDS => {
+                return Err(b.unsupported(format!("ngrams of {most} words")));
+            }
+            most => most.map(|most| (1..=most).collect()),
+        },
     };
     Ok(Splitter { lower, strip_punctuation, split, ngrams })
 }

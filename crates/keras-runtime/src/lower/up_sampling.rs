@@ -18,7 +18,8 @@ pub(super) fn lower<const RANK: usize>(
             repeat(b, x, axis, factor)?
         } else {
             let n = b.shape(x).get(axis).copied().unwrap_or(0);
-            resize::axis(b, x, axis, n * factor, layer.interpolation, false)?
+            let to = n.checked_mul(factor).ok_or_else(|| b.error("sizes past what fits"))?;
+            resize::axis(b, x, axis, to, layer.interpolation, false)?
         };
     }
     Ok(vec![x])
@@ -31,8 +32,9 @@ pub(super) fn repeat(b: &mut Builder<'_>, x: Value, axis: usize, factor: usize) 
     let mut wide = b.shape(x).to_vec();
     if let (Some(dim), Some(n)) = (wide.get_mut(axis + 1), shape.get_mut(axis)) {
         *dim = factor;
-        *n *= factor;
+        *n = n.saturating_mul(factor);
     }
+    // Past what fits this is an error already.
     let x = b.broadcast_to(x, wide)?;
     b.reshape(x, shape)
 }

@@ -252,9 +252,9 @@ pub(crate) fn cast(x: View<'_>, mut y: SliceMut<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Number of elements of a shape.
+/// Number of elements of a shape; the largest number past what fits, which no value has.
 pub(crate) fn size(shape: &[usize]) -> usize {
-    shape.iter().product()
+    shape.iter().fold(1, |n, d| n.saturating_mul(*d))
 }
 
 /// Distances between neighbours along each axis of a row-major tensor.

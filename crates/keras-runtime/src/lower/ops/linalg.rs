@@ -221,8 +221,7 @@ fn fourier(c: &OpCall<'_>, b: &mut Builder<'_>) -> Result<Vec<Value>> {
         (0..used).flat_map(|i| (0..columns).map(move |k| f(angle(i, k)))).collect()
     };
     let dtype = if b.dtype(x) == DType::Float64 { DType::Float64 } else { DType::Float32 };
-    let (real, imaginary) = (table(&f64::cos), table(&|a| -a.sin()));
-    let real = b.numbers([used, columns], real, dtype)?;
-    let imaginary = b.numbers([used, columns], imaginary, dtype)?;
+    let real = b.table([used, columns], dtype, || table(&f64::cos))?;
+    let imaginary = b.table([used, columns], dtype, || table(&|a| -a.sin()))?;
     Ok(vec![matmul(b, x, real)?, matmul(b, x, imaginary)?])
 }

@@ -215,11 +215,14 @@ fn patches(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value) -> Result<Value> {
     let dilation = sizes(c, "dilation_rate", 3, 2).unwrap_or_else(|| vec![1, 1]);
     let window = spatial::window(b, x, &size, &strides, &dilation, padding(c, 4))?;
     let channels = b.dim(x, -1)?;
-    let all = crate::ops::size(&size) * channels;
-    let mut kernel = vec![0.0; all * all];
-    kernel.iter_mut().step_by(all + 1).for_each(|k| *k = 1.0);
-    let shape = [&size[..], &[channels, all]].concat();
-    let kernel = b.numbers(shape, kernel, b.dtype(x))?;
+    let shape = [&size[..], &[channels]].concat();
+    b.check_value("patch", &shape, keras_model::DType::Float64)?;
+    let all = crate::ops::size(&shape);
+    let kernel = b.table([&shape[..], &[all]].concat(), b.dtype(x), || {
+        let mut kernel = vec![0.0; all * all];
+        kernel.iter_mut().step_by(all + 1).for_each(|k| *k = 1.0);
+        kernel
+    })?;
     let y = b.op(Conv::new(window, 1), &[x, kernel])?;
     let y = if is_first(c) { b.move_axis(y, 3, 1)? } else { y };
     if single { b.at(y, 0, 0) } else { Ok(y) }

@@ -1,5 +1,7 @@
 //! Operations that move elements.
 
+use keras_model::DType;
+
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::lower::operation::{OpCall, common};
@@ -161,6 +163,9 @@ pub(in crate::lower) fn lower(
             match repeats.as_slice() {
                 [one] => up_sampling::repeat(b, x, axis, usize::try_from(*one).unwrap_or(0))?,
                 many => {
+                    let sum = many.iter().filter_map(|n| usize::try_from(*n).ok());
+                    let sum = sum.fold(0, usize::saturating_add);
+                    b.check_value("repeats", &[sum], DType::Int64)?;
                     let times = many.iter().enumerate();
                     let all = times.flat_map(|(i, n)| {
                         std::iter::repeat_n(i, usize::try_from(*n).unwrap_or(0))
@@ -175,8 +180,19 @@ pub(in crate::lower) fn lower(
             let rank = shape.len().max(repeats.len());
             let mut y = b.reshape(x, [&vec![1; rank - shape.len()][..], &shape].concat())?;
             for (i, n) in repeats.iter().rev().enumerate() {
-                let all = vec![y; usize::try_from(*n).unwrap_or(0)];
-                y = b.concat(&all, rank - 1 - i)?;
+                let axis = rank - 1 - i;
+                let single = b.expand(y, axis)?;
+                let mut shape = b.shape(single).to_vec();
+                if let Some(dim) = shape.get_mut(axis) {
+                    *dim = usize::try_from(*n).unwrap_or(0);
+                }
+                let wide = b.broadcast_to(single, shape)?;
+                let mut shape = b.shape(wide).to_vec();
+                let n = shape.remove(axis);
+                if let Some(dim) = shape.get_mut(axis) {
+                    *dim *= n;
+                }
+                y = b.reshape(wide, shape)?;
             }
             y
         }

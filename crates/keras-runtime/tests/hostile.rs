@@ -1,0 +1,329 @@
+//! Models that ask for too much or make no sense: an error, soon, and without the memory.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on panics"
+)]
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use keras_runtime::{DType, Limits, Loader, Predict, Tensor};
+use peak_alloc::PeakAlloc;
+use serde_json::{Value, json};
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Sizes that only a broken file asks for.
+const MANY: u64 = 1_000_000_000;
+const FLOOD: u64 = 1_000_000_000_000_000_000;
+
+/// What the layers of `no_layer_does_harm` may use.
+const LIMITS: Limits = Limits { memory: 16 << 20, operations: 20_000 };
+
+/// Memory is that of the process: the tests run one after the other.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn sequential(shape: &[Option<u64>], layers: &[Value]) -> String {
+    let input = json!({"class_name": "InputLayer", "config": {"batch_shape": shape, "name": "x"}});
+    let layers: Vec<&Value> = std::iter::once(&input).chain(layers).collect();
+    json!({"class_name": "Sequential", "config": {"name": "s", "layers": layers}}).to_string()
+}
+
+fn layer(class: &str, config: impl Into<Value>) -> Value {
+    let config: Value = config.into();
+    json!({"class_name": class, "config": config})
+}
+
+/// Loads and predicts: the error, which must not have cost memory or time.
+fn refused(name: &str, config: &str, shape: &[usize]) -> String {
+    let x = Tensor::zeros(shape, DType::Float32);
+    let (before, start) = (MEMORY.current_usage(), Instant::now());
+    MEMORY.reset_peak_usage();
+    let result = Loader::new().from_bytes(config.to_owned());
+    let result = result.and_then(|model| model.predict(std::slice::from_ref(&x)));
+    let (peak, elapsed) = (MEMORY.peak_usage().saturating_sub(before), start.elapsed());
+    assert!(peak < 64 << 20, "{name}: {peak} bytes");
+    // A debug build on a busy machine; it is milliseconds otherwise.
+    assert!(elapsed < Duration::from_secs(2), "{name}: {elapsed:?}");
+    match result {
+        Err(error) => error.to_string(),
+        Ok(_) => panic!("{name}: computed"),
+    }
+}
+
+/// Sizes that a file only claims.
+#[test]
+fn nothing_is_allocated_for_claims() {
+    let _alone = alone();
+    let image = [None, Some(4), Some(4), Some(3)];
+    let row = [None, Some(4)];
+    for (name, input, layer, words) in [
+        ("units", &row[..], layer("Dense", json!({"units": MANY})), "Dense/kernel"),
+        ("units past 2^64", &row[..], layer("Dense", json!({"units": u64::MAX})), "Dense/kernel"),
+        ("negative units", &row[..], layer("Dense", json!({"units": -1})), "Dense/units"),
+        ("no number of units", &row[..], layer("Dense", json!({"units": "NaN"})), "Dense/units"),
+        ("repeat", &row[..], layer("RepeatVector", json!({"n": MANY})), "limit"),
+        ("repeat past 2^64", &row[..], layer("RepeatVector", json!({"n": FLOOD})), "limit"),
+        ("up", &image[..], layer("UpSampling2D", json!({"size": [MANY, MANY]})), "limit"),
+        ("pad", &image[..], layer("ZeroPadding2D", json!({"padding": FLOOD})), "limit"),
+        ("crop", &image[..], layer("Cropping2D", json!({"cropping": 5})), "leaves nothing"),
+        ("negative crop", &image[..], layer("Cropping2D", json!({"cropping": -5})), "cropping"),
+        ("resize", &image[..], layer("Resizing", json!({"height": MANY, "width": 1})), "limit"),
+        ("pool", &image[..], layer("MaxPooling2D", json!({"pool_size": FLOOD})), "does not fit"),
+        ("stride", &image[..], layer("MaxPooling2D", json!({"strides": 0})), "must not be 0"),
+        (
+            "filters",
+            &image[..],
+            layer("Conv2D", json!({"filters": MANY, "kernel_size": 3})),
+            "limit",
+        ),
+        ("kernel", &image[..], layer("Conv2D", json!({"filters": 1, "kernel_size": FLOOD})), "fit"),
+        ("reshape", &row[..], layer("Reshape", json!({"target_shape": [FLOOD, FLOOD]})), "shape"),
+        ("axis", &image[..], layer("Softmax", json!({"axis": MANY})), "no axis"),
+        ("permute", &image[..], layer("Permute", json!({"dims": [MANY, 1, 2]})), "permutation"),
+        ("categories", &row[..], layer("CategoryEncoding", json!({"num_tokens": FLOOD})), "limit"),
+        ("unknown class", &row[..], layer("Denser", json!({"units": 1})), "Denser"),
+    ] {
+        let config = sequential(input, std::slice::from_ref(&layer));
+        let length = |n: &Option<u64>| n.map_or(2, |n| usize::try_from(n).unwrap());
+        let shape: Vec<usize> = input.iter().map(length).collect();
+        let error = refused(name, &config, &shape);
+        assert!(error.contains(words), "{name}: {error}");
+        // Whatever is too large is named with its layer.
+        let class = layer["class_name"].as_str().unwrap();
+        assert!(error.contains(class), "{name}: {error}");
+    }
+}
+
+/// An operation node of a functional model of the input `x: [None, 4]`.
+fn operation(class: &str, kwargs: &Value) -> String {
+    let x = json!({"class_name": "__keras_tensor__", "config": {"keras_history": ["x", 0, 0]}});
+    json!({"class_name": "Functional", "config": {"name": "f", "layers": [
+        {"class_name": "InputLayer", "name": "x", "inbound_nodes": [],
+         "config": {"name": "x", "batch_shape": [null, 4]}},
+        {"class_name": class, "module": "keras.src.ops.numpy", "name": "op", "config": {"name": "op"},
+         "inbound_nodes": [{"args": [x], "kwargs": kwargs}]},
+    ], "input_layers": [["x", 0, 0]], "output_layers": [["op", 0, 0]]}})
+    .to_string()
+}
+
+#[test]
+fn operations_ask_for_too_much() {
+    let _alone = alone();
+    for (class, kwargs, words) in [
+        ("Nonsense", json!({}), "Nonsense"),
+        ("Tile", json!({"repeats": [1, FLOOD]}), "limit"),
+        ("Repeat", json!({"repeats": FLOOD, "axis": 1}), "limit"),
+        ("Pad", json!({"pad_width": [[0, 0], [0, FLOOD]]}), "limit"),
+        ("BroadcastTo", json!({"shape": [FLOOD, FLOOD, 4]}), ""),
+        ("OneHot", json!({"num_classes": FLOOD}), "limit"),
+        ("Reshape", json!({"newshape": [FLOOD, FLOOD]}), "reshape"),
+    ] {
+        let error = refused(class, &operation(class, &kwargs), &[2, 4]);
+        assert!(error.contains(words), "{class}: {error}");
+    }
+}
+
+/// More layers than any model has, and models in models in models.
+#[test]
+fn layers_are_counted_and_nesting_ends() {
+    let _alone = alone();
+    let many = vec![layer("ReLU", json!({})); 1_000_000];
+    let error = refused("many layers", &sequential(&[None, Some(4)], &many), &[1, 4]);
+    assert!(error.contains("limit"), "{error}");
+    let start = r#"{"class_name": "Sequential", "config": {"layers": ["#;
+    let nested = format!("{}{}{}", start.repeat(10_000), "", "]}}".repeat(10_000));
+    let error = refused("nesting", &nested, &[1, 4]);
+    assert!(error.contains("recursion"), "{error}");
+}
+
+#[test]
+fn graphs_have_no_cycles() {
+    let _alone = alone();
+    let tensor = |layer: &str| json!({"class_name": "__keras_tensor__", "config": {"keras_history": [layer, 0, 0]}});
+    let relu = |name: &str, from: &str| {
+        json!({"class_name": "ReLU", "name": name, "config": {"name": name},
+               "inbound_nodes": [{"args": [tensor(from)], "kwargs": {}}]})
+    };
+    let config = json!({"class_name": "Functional", "config": {"name": "f",
+        "layers": [relu("a", "b"), relu("b", "a")],
+        "input_layers": [["a", 0, 0]], "output_layers": [["b", 0, 0]]}});
+    let error = refused("cycle", &config.to_string(), &[1, 4]);
+    assert!(error.contains("cycle"), "{error}");
+}
+
+/// Weights of another shape than the layers say.
+#[test]
+fn weights_fit_their_layers() {
+    let _alone = alone();
+    let fixture =
+        |name: &str| format!("{}/../../fixtures/models/{name}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(fixture("k3_weights.json")).unwrap();
+    let mut config: Value = serde_json::from_str(&text).unwrap();
+    let layers = config["config"]["layers"].as_array_mut().unwrap();
+    let dense = layers.iter_mut().find(|l| l["class_name"] == "Dense").unwrap();
+    dense["config"]["units"] = json!(1_000_000_000);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("architecture.json");
+    std::fs::write(&path, config.to_string()).unwrap();
+    let (before, start) = (MEMORY.current_usage(), Instant::now());
+    MEMORY.reset_peak_usage();
+    let error =
+        Loader::new().load_with_weights(&path, fixture("k3_weights.weights.h5")).unwrap_err();
+    assert!(MEMORY.peak_usage().saturating_sub(before) < 64 << 20);
+    assert!(start.elapsed() < Duration::from_secs(2));
+    assert!(error.to_string().contains("shape"), "{error}");
+}
+
+/// A small generator of its own: the same inputs on every machine.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % limit.max(1) as u64).unwrap_or(0)
+    }
+}
+
+/// The layers of `fixtures/layers*.json` as models of one layer, with inputs that fit.
+fn models() -> Vec<(Value, Vec<Tensor>)> {
+    let files = ["layers.json", "layers_keras2.json", "layers_keras23.json", "layers_keras1.json"];
+    let cases = files.iter().flat_map(|name| {
+        let path = format!("{}/../../fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
+        let all: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        all["cases"].as_array().unwrap().clone()
+    });
+    cases.map(|case| model(&case)).collect()
+}
+
+fn model(case: &Value) -> (Value, Vec<Tensor>) {
+    let mut layers = Vec::new();
+    let mut inputs = Vec::new();
+    let args: Vec<Value> =
+        case["args"].as_array().unwrap().iter().map(|a| arg(a, &mut layers, &mut inputs)).collect();
+    let kwargs = case["kwargs"].as_object().into_iter().flatten();
+    let kwargs: serde_json::Map<String, Value> =
+        kwargs.map(|(k, v)| (k.clone(), arg(v, &mut layers, &mut inputs))).collect();
+    let ends: Vec<Value> = (0..inputs.len()).map(|i| json!([format!("in{i}"), 0, 0])).collect();
+    let mut layer = case["object"].clone();
+    let name = layer["config"]["name"].as_str().unwrap_or("layer").to_owned();
+    layer["name"] = json!(name);
+    layer["inbound_nodes"] = json!([{"args": args, "kwargs": kwargs}]);
+    layers.push(layer);
+    let config = json!({"name": "f", "layers": layers, "input_layers": ends,
+                        "output_layers": [[name, 0, 0]]});
+    (json!({"class_name": "Functional", "config": config}), inputs)
+}
+
+fn arg(value: &Value, layers: &mut Vec<Value>, inputs: &mut Vec<Tensor>) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(|v| arg(v, layers, inputs)).collect(),
+        v if v.get("shape").is_some() => {
+            let name = format!("in{}", inputs.len());
+            let dtype = DType::from_name(v["dtype"].as_str().unwrap()).unwrap();
+            let dims = v["shape"].as_array().unwrap().iter();
+            let shape: Vec<usize> =
+                dims.map(|n| n.as_u64().map_or(2, |n| usize::try_from(n).unwrap())).collect();
+            inputs.push(Tensor::zeros(shape, dtype));
+            layers.push(json!({"class_name": "InputLayer", "name": name, "inbound_nodes": [],
+                "config": {"name": name, "batch_shape": v["shape"], "dtype": v["dtype"]}}));
+            json!({"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}})
+        }
+        v if v.get("dict").is_some() => {
+            let entries = v["dict"].as_object().unwrap().iter();
+            entries.map(|(k, v)| (k.clone(), arg(v, layers, inputs))).collect()
+        }
+        v => v["value"].clone(),
+    }
+}
+
+/// Puts something bad in the place of one value of a tree.
+fn damage(value: &mut Value, random: &mut Random) {
+    let children: Vec<&mut Value> = match value {
+        Value::Array(items) => items.iter_mut().collect(),
+        Value::Object(map) => map.values_mut().collect(),
+        _ => Vec::new(),
+    };
+    let count = children.len();
+    if count > 0
+        && let Some(child) = children.into_iter().nth(random.below(count))
+    {
+        return damage(child, random);
+    }
+    *value = match random.below(16) {
+        0 => Value::Null,
+        1 => json!(-1),
+        2 => json!(0),
+        3 => json!(1_000_000_000_000_000_000_u64),
+        4 => json!(u64::MAX),
+        5 => json!(i64::MIN),
+        6 => json!(1e308),
+        7 => json!("NaN"),
+        8 => json!("valid"),
+        9 => json!([]),
+        10 => json!(1),
+        11 => json!(true),
+        12 => json!([1, 2]),
+        13 => json!(3_000_000_000_u64),
+        14 => json!(-3),
+        _ => json!(7),
+    };
+}
+
+/// Layers of every class with hostile values in every place: loaded and run, it ends soon, within
+/// the limits, and never in a panic.
+#[test]
+fn no_layer_does_harm() {
+    let _alone = alone();
+    let inputs: usize = std::env::var("HOSTILE_INPUTS").map_or(20_000, |n| n.parse().unwrap());
+    let models = models();
+    assert!(models.len() > 700, "{}", models.len());
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut computed = 0;
+    let mut panics = std::collections::BTreeMap::new();
+    let place = Arc::new(Mutex::new(String::new()));
+    let hook = std::panic::take_hook();
+    std::panic::set_hook({
+        let place = Arc::clone(&place);
+        Box::new(move |info| *place.lock().unwrap() = info.to_string())
+    });
+    for i in 0..inputs {
+        let (config, x) = &models[i % models.len()];
+        let mut config = config.clone();
+        let layer = config["config"]["layers"].as_array_mut().unwrap().last_mut().unwrap();
+        for _ in 0..=random.below(2) {
+            let part = if random.below(8) == 0 { "inbound_nodes" } else { "config" };
+            damage(&mut layer[part], &mut random);
+        }
+        let training = random.below(4) == 0;
+        let text = config.to_string();
+        let (before, start) = (MEMORY.current_usage(), Instant::now());
+        MEMORY.reset_peak_usage();
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            let model = Loader::new().limits(LIMITS).from_bytes(text.clone())?;
+            model.predict_with(x, &Predict::new().training(training))
+        }));
+        let (peak, elapsed) = (MEMORY.peak_usage().saturating_sub(before), start.elapsed());
+        if peak > 128 << 20 || elapsed > Duration::from_secs(2) {
+            panics.insert(format!("{peak} bytes, {elapsed:?}"), text.clone());
+        }
+        match result {
+            Ok(result) => computed += usize::from(result.is_ok()),
+            Err(_) => {
+                panics.entry(place.lock().unwrap().clone()).or_insert(text);
+            }
+        }
+    }
+    std::panic::set_hook(hook);
+    assert!(panics.is_empty(), "{panics:#?}");
+    assert!((inputs / 10..inputs).contains(&computed), "{computed} of {inputs} computed");
+}

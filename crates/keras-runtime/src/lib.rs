@@ -35,6 +35,8 @@
     reason = "the names are those of the formulas, and comparing is an operation"
 )]
 
+#[cfg(feature = "ndarray")]
+mod arrays;
 mod custom;
 mod element;
 mod error;

@@ -119,6 +119,17 @@ macro_rules! elements {
                 Data::$variant(elements)
             }
 
+            fn borrow(elements: &[Self]) -> Slice<'_> {
+                Slice::$variant(elements)
+            }
+
+            fn into_vec(data: Data) -> Result<Vec<Self>, Data> {
+                match data {
+                    Data::$variant(elements) => Ok(elements),
+                    other => Err(other),
+                }
+            }
+
             fn slice(slice: Slice<'_>) -> Option<&[Self]> {
                 match slice { Slice::$variant(v) => Some(v), _ => None }
             }
@@ -164,6 +175,13 @@ pub trait Element: Clone + Send + Sync + 'static {
     const DTYPE: DType;
     /// Elements as a tensor holds them.
     fn data(elements: Vec<Self>) -> Data;
+    /// Elements borrowed as a tensor's are.
+    fn borrow(elements: &[Self]) -> Slice<'_>;
+    /// The elements, if they are of this type.
+    ///
+    /// # Errors
+    /// The elements, if they are of another type.
+    fn into_vec(data: Data) -> Result<Vec<Self>, Data>;
     /// The elements, if they are of this type.
     fn slice(slice: Slice<'_>) -> Option<&[Self]>;
     /// The elements, if they are of this type.
@@ -199,6 +217,13 @@ impl Tensor {
         }
         let expected = expected.unwrap_or(usize::MAX);
         Err(Error::Elements { shape, expected, found: data.len() })
+    }
+
+    /// The same for elements whose number is known to be that of the shape.
+    #[cfg(feature = "ndarray")]
+    pub(crate) fn of_parts(shape: Vec<usize>, data: Data) -> Self {
+        debug_assert_eq!(shape.iter().product::<usize>(), data.len());
+        Self { shape, data }
     }
 
     /// A tensor without axes.

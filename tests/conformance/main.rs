@@ -14,6 +14,7 @@
 #[path = "../../crates/cli/npz.rs"]
 mod npz;
 
+mod custom;
 mod hdf5;
 mod keras;
 mod keras_old;
@@ -51,8 +52,10 @@ const RUNS: &[(&str, &str, Run)] = &[
     ("hdf5", "digests", hdf5::run),
     ("keras", "loading", keras::run),
     ("keras", "predictions", predict::run),
+    ("keras", "predictions with the caller's code", custom::run),
     ("keras-old", "loading", keras_old::run),
     ("keras-old", "predictions", predict::run_old),
+    ("keras-old", "predictions with the caller's code", custom::run_old),
     ("training", "loading", training::run),
 ];
 

@@ -63,9 +63,19 @@ macro_rules! floats {
 floats!(f32, f64);
 
 /// A floating-point type in which operations compute.
-pub(crate) trait Real: Number + num_traits::Float {}
+pub(crate) trait Real: Number + num_traits::Float {
+    /// The numbers themselves, if they are `f32`: the loops over vectors take these.
+    fn singles(_numbers: &mut [Self]) -> Option<&mut [f32]> {
+        None
+    }
+}
 
-impl Real for f32 {}
+impl Real for f32 {
+    fn singles(numbers: &mut [f32]) -> Option<&mut [f32]> {
+        Some(numbers)
+    }
+}
+
 impl Real for f64 {}
 
 impl Number for i64 {

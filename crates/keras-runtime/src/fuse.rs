@@ -1,6 +1,6 @@
 //! Fewer, larger operations: what follows a product with constant weights, number by number, becomes
-//! part of it. A scale (`BatchNormalization`) goes into the weights, a shift into the bias, a
-//! function into the last write.
+//! part of it. A scale (`BatchNormalization`) goes into the weights, a shift into the bias, the sum
+//! with another tensor and a function into the last write.
 //!
 //! Only in `float32`: Keras rounds narrower types after each operation.
 
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use keras_model::DType;
 
 use crate::graph::{Constant, Graph, Node, Source, Value};
-use crate::ops::{Arithmetic, Binary, Function, Op, Spec, Unary, size};
+use crate::ops::{Arithmetic, Binary, Finish, Op, Spec, Unary, size};
 use crate::{Result, Tensor};
 
 pub(crate) fn fuse(graph: &mut Graph) -> Result<()> {
@@ -24,12 +24,15 @@ pub(crate) fn fuse(graph: &mut Graph) -> Result<()> {
     }
     for at in 0..nodes.len() {
         let Some(mut node) = nodes.get_mut(at).and_then(Option::take) else { continue };
+        // It moves to the last of those that it takes in: only there are all its inputs known.
+        let mut place = at;
         while let Some(next) = absorb(graph, &mut node, &users, &nodes)? {
+            place = next;
             if let Some(gone) = nodes.get_mut(next) {
                 *gone = None;
             }
         }
-        if let Some(place) = nodes.get_mut(at) {
+        if let Some(place) = nodes.get_mut(place) {
             *place = Some(node);
         }
     }
@@ -45,65 +48,32 @@ fn absorb(
     nodes: &[Option<Node>],
 ) -> Result<Option<usize>> {
     let &[output] = node.outputs.as_slice() else { return Ok(None) };
-    let function = match &node.op {
-        Op::MatMul(op) => op.function,
-        Op::Conv(op) => op.function,
-        Op::Depthwise(op) => op.function,
-        _ => return Ok(None),
-    };
-    let Some(Spec { shape, dtype: DType::Float32 }) = graph.specs.get(output.0) else {
-        return Ok(None);
-    };
-    let columns = shape.last().copied().unwrap_or(0);
     let weights = node.inputs.get(1).and_then(|v| graph.constant(*v)).cloned();
-    let (Some(weights), None) = (weights, function) else { return Ok(None) };
+    let (Some(finish), Some(weights)) = (finish(&mut node.op), weights) else { return Ok(None) };
+    let spec = graph.specs.get(output.0).filter(|s| s.dtype == DType::Float32).cloned();
+    let Some(spec) = spec.filter(|_| finish.function.is_none()) else { return Ok(None) };
     if graph.outputs.contains(&output) {
         return Ok(None);
     }
     let Some(&[next]) = users.get(&output).map(Vec::as_slice) else { return Ok(None) };
     let Some(Some(user)) = nodes.get(next) else { return Ok(None) };
     match &user.op {
-        Op::Unary(Unary(f)) => {
-            set_function(&mut node.op, *f);
-        }
-        Op::Binary(Binary(how @ (Arithmetic::Add | Arithmetic::Mul))) => {
+        Op::Unary(Unary(function)) => finish.function = Some(*function),
+        Op::Binary(Binary(how @ (Arithmetic::Add | Arithmetic::Mul))) if !finish.residual => {
             let other = user.inputs.iter().copied().find(|v| *v != output);
-            let Some(row) = other.and_then(|v| row(graph, v, columns)) else { return Ok(None) };
             // The result must not have become larger by broadcasting.
-            let same = user.outputs.first().and_then(|v| graph.specs.get(v.0));
-            if same.is_none_or(|s| Some(s) != graph.specs.get(output.0)) {
-                return Ok(None);
-            }
-            let bias = node.inputs.get(2).copied();
-            let old = match bias {
-                Some(bias) => match graph.constant(bias).and_then(|c| numbers(c)) {
-                    Some(old) => Some(old),
-                    None => return Ok(None),
-                },
-                None => None,
-            };
-            let bias = if *how == Arithmetic::Add {
-                let old = old.unwrap_or_else(|| vec![0.0; columns]);
-                Some(old.iter().zip(&row).map(|(a, b)| a + b).collect())
-            } else {
-                let transposed = matches!(&node.op, Op::MatMul(op) if op.transposed);
-                let view = weights.view();
-                let fits = size(view.shape) > 0
-                    && !transposed
-                    && matches_columns(&node.op, view.shape, columns);
-                let Some(values) = numbers(&weights).filter(|_| fits) else { return Ok(None) };
-                let scaled: Vec<f32> =
-                    values.iter().zip(row.iter().cycle()).map(|(w, s)| w * s).collect();
-                let value = constant(graph, view.shape.to_vec(), scaled)?;
-                if let Some(place) = node.inputs.get_mut(1) {
-                    *place = value;
+            let same = user.outputs.first().and_then(|v| graph.specs.get(v.0)) == Some(&spec);
+            let Some(other) = other.filter(|_| same) else { return Ok(None) };
+            let columns = spec.shape.last().copied().unwrap_or(0);
+            if let Some(row) = row(graph, other, columns) {
+                if !absorb_row(graph, node, &weights, *how, &row)? {
+                    return Ok(None);
                 }
-                old.map(|old| old.iter().zip(&row).map(|(a, b)| a * b).collect())
-            };
-            if let Some(bias) = bias {
-                let bias = constant(graph, vec![columns], bias)?;
-                node.inputs.truncate(2);
-                node.inputs.push(bias);
+            } else if *how == Arithmetic::Add && graph.specs.get(other.0) == Some(&spec) {
+                finish.residual = true;
+                node.inputs.push(other);
+            } else {
+                return Ok(None);
             }
         }
         _ => return Ok(None),
@@ -112,21 +82,62 @@ fn absorb(
     Ok(Some(next))
 }
 
+/// Adds a row to the bias of a node, or multiplies its weights and its bias by one; whether that
+/// can be done.
+fn absorb_row(
+    graph: &mut Graph,
+    node: &mut Node,
+    weights: &Constant,
+    how: Arithmetic,
+    row: &[f32],
+) -> Result<bool> {
+    let old = match node.inputs.get(2) {
+        Some(bias) => match graph.constant(*bias).and_then(|c| numbers(c)) {
+            Some(old) => Some(old),
+            None => return Ok(false),
+        },
+        None => None,
+    };
+    let bias = if how == Arithmetic::Add {
+        let old = old.unwrap_or_else(|| vec![0.0; row.len()]);
+        Some(old.iter().zip(row).map(|(a, b)| a + b).collect())
+    } else {
+        let transposed = matches!(&node.op, Op::MatMul(op) if op.transposed);
+        let view = weights.view();
+        let fits =
+            size(view.shape) > 0 && !transposed && matches_columns(&node.op, view.shape, row.len());
+        let Some(values) = numbers(weights).filter(|_| fits) else { return Ok(false) };
+        let scaled: Vec<f32> = values.iter().zip(row.iter().cycle()).map(|(w, s)| w * s).collect();
+        let value = constant(graph, view.shape.to_vec(), scaled)?;
+        if let Some(place) = node.inputs.get_mut(1) {
+            *place = value;
+        }
+        old.map(|old| old.iter().zip(row).map(|(a, b)| a * b).collect())
+    };
+    if let Some(bias) = bias {
+        let bias = constant(graph, vec![row.len()], bias)?;
+        node.inputs.truncate(2);
+        node.inputs.push(bias);
+    }
+    Ok(true)
+}
+
+/// What an operation takes in, if it takes in any.
+fn finish(op: &mut Op) -> Option<&mut Finish> {
+    match op {
+        Op::MatMul(op) => Some(&mut op.finish),
+        Op::Conv(op) => Some(&mut op.finish),
+        Op::Depthwise(op) => Some(&mut op.finish),
+        _ => None,
+    }
+}
+
 /// Whether the elements of the weights repeat the columns of the result along their last axes.
 fn matches_columns(op: &Op, shape: &[usize], columns: usize) -> bool {
     match op {
         // `[.., channels, multiplier]`: both together are the columns.
         Op::Depthwise(_) => matches!(shape, [.., c, m] if c * m == columns),
         _ => shape.last() == Some(&columns),
-    }
-}
-
-fn set_function(op: &mut Op, function: Function) {
-    match op {
-        Op::MatMul(op) => op.function = Some(function),
-        Op::Conv(op) => op.function = Some(function),
-        Op::Depthwise(op) => op.function = Some(function),
-        _ => {}
     }
 }
 

@@ -8,6 +8,7 @@ use keras_model::DType;
 
 use crate::fuse::fuse;
 use crate::graph::{Constant, Graph, Node, Source, Value};
+use crate::kernels::parallel;
 use crate::ops::{Op, Out, size};
 use crate::tensor::{Data, View};
 use crate::{Error, Result, Tensor};
@@ -35,6 +36,21 @@ struct Step {
     outputs: Vec<(usize, Vec<usize>)>,
 }
 
+impl Step {
+    /// Multiplications, about: what decides whether threads pay.
+    fn work(&self) -> usize {
+        let of = |operand: Option<&Operand>| operand.map_or(0, |o| size(&o.shape));
+        let results: usize = self.outputs.iter().map(|(_, shape)| size(shape)).sum();
+        match &self.op {
+            Op::MatMul(_) | Op::Conv(_) | Op::Recurrent(_) | Op::ConvTranspose(_) => {
+                let columns = self.inputs.get(1).and_then(|w| w.shape.last()).map_or(1, |n| *n);
+                results.saturating_mul(of(self.inputs.get(1)) / columns.max(1))
+            }
+            _ => results,
+        }
+    }
+}
+
 /// A buffer: its type and the most elements it has to hold.
 #[derive(Clone, Copy, Debug)]
 struct Buffer {
@@ -47,6 +63,8 @@ pub(crate) struct Plan {
     steps: Vec<Step>,
     buffers: Vec<Buffer>,
     outputs: Vec<Operand>,
+    /// Multiplications of one run, about.
+    work: usize,
     /// Memory of runs that are over, for the next ones.
     idle: Mutex<Vec<Vec<Data>>>,
 }
@@ -83,7 +101,8 @@ impl Plan {
         }
         let outputs = graph.outputs.iter().map(|v| layout.operand(&graph, &owners, *v));
         let outputs = outputs.collect::<Result<_>>()?;
-        Ok(Self { steps, buffers: layout.buffers, outputs, idle: Mutex::default() })
+        let work = steps.iter().map(Step::work).sum();
+        Ok(Self { steps, buffers: layout.buffers, outputs, work, idle: Mutex::default() })
     }
 
     /// Memory of one run.
@@ -99,7 +118,7 @@ impl Plan {
             Some(buffers) => buffers,
             None => self.allocate()?,
         };
-        let result = self.compute(inputs, &mut buffers);
+        let result = parallel::enter(self.work, || self.compute(inputs, &mut buffers));
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
         result
     }

@@ -1,28 +1,16 @@
-//! `C = f(A · B + bias)` for rows of `A` that lie anywhere: the product behind dense layers,
-//! convolutions and recurrent steps.
+//! `C = f(A · B + bias + residual)` for rows of `A` that lie anywhere: the product behind dense
+//! layers, convolutions and recurrent steps.
 //!
 //! `B` is packed once into panels as wide as a few vectors. A row of `A` is a list of segments of
 //! equal length, each a place in a slice or nothing but zeros: a convolution gathers its windows
 //! without copying them.
 
 use std::cell::RefCell;
+use std::marker::PhantomData;
 
+use super::packed::Packed;
 use super::parallel;
-#[cfg(target_arch = "x86_64")]
-use super::simd::{Avx2, Avx512};
-use super::simd::{Isa, Plain, Simd};
-
-/// A matrix `[k, n]` in panels of `width` columns, each `[k, width]`; the last is filled with
-/// zeros.
-#[derive(Clone, Debug)]
-pub(crate) struct Packed {
-    isa: Isa,
-    k: usize,
-    n: usize,
-    /// Vectors side by side in a panel.
-    vectors: usize,
-    data: Vec<f32>,
-}
+use super::tile::{self, Tile};
 
 /// The rows of `A`.
 pub(crate) trait Rows: Sync {
@@ -30,113 +18,71 @@ pub(crate) trait Rows: Sync {
     fn segments(&self) -> usize;
     /// Length of each.
     fn length(&self) -> usize;
-    /// Where the segments of row `row` start in the data: into each of `at`, `None` for zeros.
-    fn find(&self, row: usize, at: &mut [Option<usize>]);
+    /// Where the segments of the rows from `first` on start in the data, row after row: into each
+    /// of `at`; [`OUTSIDE`], which is there before, for zeros.
+    fn find(&self, first: usize, at: &mut [usize]);
+}
+
+/// The place of a segment that is nothing but zeros.
+pub(crate) const OUTSIDE: usize = usize::MAX;
+
+/// The rows of a matrix one after the other.
+pub(crate) struct Matrix {
+    pub(crate) columns: usize,
+}
+
+impl Rows for Matrix {
+    fn segments(&self) -> usize {
+        1
+    }
+
+    fn length(&self) -> usize {
+        self.columns
+    }
+
+    fn find(&self, first: usize, at: &mut [usize]) {
+        for (i, at) in at.iter_mut().enumerate() {
+            *at = (first + i) * self.columns;
+        }
+    }
 }
 
 /// What is done with a piece of a row.
 pub(crate) type RowFunction<'a> = dyn Fn(&mut [f32]) + Sync + 'a;
 
-/// What is done with a result before it is written.
+/// What is done with a result before it is written, in this order.
 #[derive(Clone, Copy)]
 pub(crate) struct Epilogue<'a> {
     /// Added to each row.
     pub(crate) bias: Option<&'a [f32]>,
-    /// Done with a piece of a row.
+    /// Added to the whole; laid out as `C`.
+    pub(crate) residual: Option<&'a [f32]>,
+    /// The least and the largest result.
+    pub(crate) clamp: Option<[f32; 2]>,
+    /// Done with pieces of rows.
     pub(crate) function: Option<&'a RowFunction<'a>>,
 }
 
 impl Epilogue<'_> {
     /// Nothing.
-    pub(crate) const NONE: Self = Self { bias: None, function: None };
-
-    fn apply(&self, from: usize, row: &mut [f32]) {
-        if let Some(bias) = self.bias {
-            for (y, b) in row.iter_mut().zip(&bias[from..]) {
-                *y += b;
-            }
-        }
-        if let Some(function) = self.function {
-            function(row);
-        }
-    }
+    pub(crate) const NONE: Self = Self { bias: None, residual: None, clamp: None, function: None };
 }
 
-/// How many vectors wide a panel is: the least columns wasted, wide ones first.
-fn vectors(isa: Isa, n: usize) -> usize {
-    let most = match isa {
-        Isa::Plain => 2,
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => 2,
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => 4,
-    };
-    let waste = |v: usize| n.next_multiple_of(v * isa.lanes()) - n;
-    (1..=most).rev().min_by_key(|v| (waste(*v) / isa.lanes(), most - v)).unwrap_or(1)
+/// `C`, to which several threads write, each its own part.
+struct Target<'a> {
+    c: *mut f32,
+    lifetime: PhantomData<&'a mut [f32]>,
 }
 
-impl Packed {
-    /// Packs the matrix whose element `(i, j)` is `b[i · row + j · column]`.
-    pub(crate) fn new(b: &[f32], [k, n]: [usize; 2], row: usize, column: usize) -> Self {
-        Self::pack(Isa::detect(), Vec::new(), b, [k, n], row, column)
-    }
+// SAFETY: it stands for a `&mut [f32]`, which may go to other threads; that no two of them touch
+// the same part is the promise at each use.
+unsafe impl Sync for Target<'_> {}
 
-    /// The same into memory that is there already.
-    pub(crate) fn reuse(
-        data: Vec<f32>,
-        b: &[f32],
-        [k, n]: [usize; 2],
-        row: usize,
-        column: usize,
-    ) -> Self {
-        Self::pack(Isa::detect(), data, b, [k, n], row, column)
-    }
+/// Bytes of `A` that stay in the second-level cache while the panels of `B` go by.
+const BLOCK_BYTES: usize = 256 << 10;
 
-    /// Its memory, for the next one.
-    pub(crate) fn into_data(self) -> Vec<f32> {
-        self.data
-    }
-
-    fn pack(
-        isa: Isa,
-        mut data: Vec<f32>,
-        b: &[f32],
-        [k, n]: [usize; 2],
-        row: usize,
-        column: usize,
-    ) -> Self {
-        let vectors = vectors(isa, n);
-        let width = vectors * isa.lanes();
-        data.clear();
-        data.resize(n.div_ceil(width) * width * k, 0.0);
-        for (panel, out) in data.chunks_exact_mut((width * k).max(1)).enumerate() {
-            let first = panel * width;
-            let count = width.min(n - first);
-            for (i, out) in out.chunks_exact_mut(width).enumerate() {
-                let start = i * row + first * column;
-                if column == 1 {
-                    out[..count].copy_from_slice(&b[start..start + count]);
-                } else {
-                    for (j, out) in out[..count].iter_mut().enumerate() {
-                        *out = b[start + j * column];
-                    }
-                }
-            }
-        }
-        Self { isa, k, n, vectors, data }
-    }
-
-    /// Columns.
-    pub(crate) fn columns(&self) -> usize {
-        self.n
-    }
-}
-
-/// Rows that are handled together: their places are looked up once for all panels.
-const BLOCK: usize = 48;
-
-/// Computes `rows` rows of `C`, each at `stride` floats from the one before, `columns` floats from
-/// its start on.
+/// Computes the rows of `C`, each at `stride` floats from the one before, from `column` on as many
+/// as `b` has.
 pub(crate) fn gemm(
     a: &[f32],
     places: &impl Rows,
@@ -146,299 +92,149 @@ pub(crate) fn gemm(
     [stride, column]: [usize; 2],
 ) {
     let rows = c.len() / stride.max(1);
+    if rows == 0 || b.n == 0 {
+        return;
+    }
+    assert!(column + b.n <= stride && places.segments() * places.length() == b.k);
+    assert!(epilogue.bias.is_none_or(|bias| bias.len() == b.n));
+    assert!(epilogue.residual.is_none_or(|residual| residual.len() == c.len()));
     let work = rows * b.k * b.n;
-    let run = |block: usize, c: &mut [f32]| {
-        let first = block * BLOCK;
-        let count = c.len() / stride;
-        rows_of_block(a, places, b, epilogue, c, [stride, column], [first, count]);
-    };
-    parallel::chunks(c, BLOCK * stride, work, run);
-}
-
-fn rows_of_block(
-    a: &[f32],
-    places: &impl Rows,
-    b: &Packed,
-    epilogue: Epilogue<'_>,
-    c: &mut [f32],
-    [stride, column]: [usize; 2],
-    [first, count]: [usize; 2],
-) {
-    let (segments, length) = (places.segments(), places.length());
-    debug_assert_eq!(segments * length, b.k);
-    with_places(|table, zeros| {
-        table.clear();
-        table.resize(count * segments, None);
-        zeros.resize(length.max(zeros.len()), 0.0);
-        for row in 0..count {
-            places.find(first + row, &mut table[row * segments..(row + 1) * segments]);
+    let threads = parallel::threads(work);
+    // Blocks of rows, all as large as each other and of whole tiles; several for each thread, of
+    // the panels if there are too few rows.
+    let most = tile::most_rows(b.isa, b.vectors);
+    let tiles = rows.div_ceil(most);
+    let fitting = (BLOCK_BYTES / (4 * b.k.max(1))).div_ceil(most).clamp(1, 16);
+    let mut blocks = tiles.div_ceil(fitting);
+    let mut strips = 1;
+    if threads > 1 {
+        let wanted = 4 * threads;
+        if b.panels() >= wanted && b.panels() > 2 * tiles {
+            strips = wanted;
+        } else {
+            blocks = blocks.max(wanted.min(tiles));
+            strips = wanted.div_ceil(blocks).min(b.panels());
         }
-        // A place that is not inside would be read out of bounds below.
-        assert!(
-            table.iter().flatten().all(|at| at + length <= a.len()),
-            "rows outside of the data"
-        );
-        let width = b.vectors * b.isa.lanes();
-        let mut tile = [0.0_f32; MOST_ROWS * MOST_WIDTH];
-        for (panel, weights) in b.data.chunks_exact((width * b.k).max(1)).enumerate() {
-            let from = panel * width;
-            let columns = width.min(b.n - from);
-            let mut row = 0;
-            while row < count {
-                let most = most_rows(b.isa, b.vectors);
-                let rows = most.min(count - row);
-                let job = Job {
-                    a,
-                    zeros,
-                    table: &table[row * segments..(row + rows) * segments],
-                    rows,
-                    segments,
-                    length,
-                    weights,
-                };
-                run_tile(b.isa, b.vectors, &job, &mut tile);
-                for r in 0..rows {
-                    let at = (row + r) * stride + column + from;
-                    let out = &mut c[at..at + columns];
-                    out.copy_from_slice(&tile[r * width..r * width + columns]);
-                    epilogue.apply(from, out);
-                }
-                row += rows;
-            }
-        }
-        if b.k == 0 {
-            for row in c.chunks_exact_mut(stride) {
-                let out = &mut row[column..column + b.n];
-                out.fill(0.0);
-                epilogue.apply(0, out);
-            }
-        }
+    }
+    let block = tiles.div_ceil(blocks) * most;
+    let strip = b.panels().div_ceil(strips);
+    let (blocks, strips) = (rows.div_ceil(block), b.panels().div_ceil(strip));
+    let target = Target { c: c.as_mut_ptr(), lifetime: PhantomData };
+    parallel::each(blocks * strips, work, |i| {
+        let (first, panel) = (i % blocks * block, i / blocks * strip);
+        let part = Part {
+            first,
+            count: block.min(rows - first),
+            panels: panel..b.panels().min(panel + strip),
+        };
+        // SAFETY: parts have different rows or different columns, and `c` has all of them.
+        unsafe { part.run(a, places, b, &epilogue, &target, [stride, column]) }
     });
 }
 
-/// Most rows and columns of a tile.
-const MOST_ROWS: usize = 12;
-const MOST_WIDTH: usize = 64;
-
-/// What is needed for one tile of `C`.
-struct Job<'a> {
-    a: &'a [f32],
-    zeros: &'a [f32],
-    table: &'a [Option<usize>],
-    rows: usize,
-    segments: usize,
-    length: usize,
-    weights: &'a [f32],
+/// Some rows of `C` by some panels of columns.
+struct Part {
+    first: usize,
+    count: usize,
+    panels: std::ops::Range<usize>,
 }
 
-/// Rows of a tile whose sums fit into the registers.
-const fn most_rows(isa: Isa, vectors: usize) -> usize {
-    match (isa, vectors) {
-        (Isa::Plain, _) => 4,
-        #[cfg(target_arch = "x86_64")]
-        (Isa::Avx2, 2) => 6,
-        #[cfg(target_arch = "x86_64")]
-        (Isa::Avx2, _) => 12,
-        #[cfg(target_arch = "x86_64")]
-        (Isa::Avx512, 4) => 6,
-        #[cfg(target_arch = "x86_64")]
-        (Isa::Avx512, 3) => 8,
-        #[cfg(target_arch = "x86_64")]
-        (Isa::Avx512, _) => 12,
-    }
-}
-
-fn run_tile(isa: Isa, vectors: usize, job: &Job<'_>, tile: &mut [f32]) {
-    assert!(job.zeros.len() >= job.length && tile.len() >= MOST_ROWS * MOST_WIDTH);
-    assert!(job.weights.len() >= job.segments * job.length * vectors * isa.lanes());
-    // SAFETY: `Isa` values other than `Plain` exist only where the machine has them. The places were
-    // checked against the data by the caller, zeros, weights and tile just now.
-    unsafe {
-        match (isa, vectors) {
-            (Isa::Plain, 2) => plain::<2>(job, tile),
-            (Isa::Plain, _) => plain::<1>(job, tile),
-            #[cfg(target_arch = "x86_64")]
-            (Isa::Avx2, 2) => avx2::<2>(job, tile),
-            #[cfg(target_arch = "x86_64")]
-            (Isa::Avx2, _) => avx2::<1>(job, tile),
-            #[cfg(target_arch = "x86_64")]
-            (Isa::Avx512, 4) => avx512::<4>(job, tile),
-            #[cfg(target_arch = "x86_64")]
-            (Isa::Avx512, 3) => avx512::<3>(job, tile),
-            #[cfg(target_arch = "x86_64")]
-            (Isa::Avx512, 2) => avx512::<2>(job, tile),
-            #[cfg(target_arch = "x86_64")]
-            (Isa::Avx512, _) => avx512::<1>(job, tile),
-        }
-    }
-}
-
-unsafe fn plain<const NV: usize>(job: &Job<'_>, tile: &mut [f32]) {
-    // SAFETY: as the caller's.
-    unsafe {
-        match job.rows {
-            1 => sums::<Plain, 1, NV>(job, tile),
-            2 => sums::<Plain, 2, NV>(job, tile),
-            _ => sums::<Plain, 4, NV>(job, tile),
-        }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn avx2<const NV: usize>(job: &Job<'_>, tile: &mut [f32]) {
-    // SAFETY: as the caller's.
-    unsafe {
-        match (job.rows, NV) {
-            (1, _) => sums::<Avx2, 1, NV>(job, tile),
-            (2, _) => sums::<Avx2, 2, NV>(job, tile),
-            (3 | 4, _) => sums::<Avx2, 4, NV>(job, tile),
-            (5 | 6, _) => sums::<Avx2, 6, NV>(job, tile),
-            _ => sums::<Avx2, 12, NV>(job, tile),
-        }
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn avx512<const NV: usize>(job: &Job<'_>, tile: &mut [f32]) {
-    // SAFETY: as the caller's.
-    unsafe {
-        match job.rows {
-            1 => sums::<Avx512, 1, NV>(job, tile),
-            2 => sums::<Avx512, 2, NV>(job, tile),
-            3 | 4 => sums::<Avx512, 4, NV>(job, tile),
-            5 | 6 => sums::<Avx512, 6, NV>(job, tile),
-            7 | 8 => sums::<Avx512, 8, NV>(job, tile),
-            _ => sums::<Avx512, 12, NV>(job, tile),
-        }
-    }
-}
-
-/// The sums of one tile: `MR` rows by `NV` vectors.
-///
-/// # Safety
-/// The machine must have `S`. `job.table` must be places with `job.length` numbers in `job.a`,
-/// `job.weights` must hold `segments · length · NV` vectors, `job.zeros` `length` numbers, `tile`
-/// `MR · NV` vectors.
-#[inline(always)]
-unsafe fn sums<S: Simd, const MR: usize, const NV: usize>(job: &Job<'_>, tile: &mut [f32]) {
-    // SAFETY: all reads and writes are inside of what the caller promises.
-    unsafe {
-        let mut sums = [[S::splat(0.0); NV]; MR];
-        let mut weights = job.weights.as_ptr();
-        for segment in 0..job.segments {
-            // A tile with fewer rows computes its last row several times.
-            let rows: [*const f32; MR] = std::array::from_fn(|r| {
-                let row = r.min(job.rows - 1);
-                match job.table[row * job.segments + segment] {
-                    Some(at) => job.a.as_ptr().add(at),
-                    None => job.zeros.as_ptr(),
+impl Part {
+    /// # Safety
+    /// `target` must have the rows and columns, and nobody else may use them meanwhile.
+    unsafe fn run(
+        self,
+        a: &[f32],
+        places: &impl Rows,
+        b: &Packed,
+        epilogue: &Epilogue<'_>,
+        target: &Target<'_>,
+        [stride, column]: [usize; 2],
+    ) {
+        let (segments, width) = (places.segments(), b.width());
+        let most = tile::most_rows(b.isa, b.vectors);
+        // Tiles of nearly equal height: a low one takes as long as a high one.
+        let tiles = self.count.div_ceil(most);
+        let (low, higher) = (self.count / tiles, self.count % tiles);
+        with_places(|table| {
+            table.look_up(a, places, self.first, self.count);
+            for panel in self.panels.clone() {
+                let from = panel * width;
+                let columns = width.min(b.n - from);
+                let mut row = 0;
+                for i in 0..tiles {
+                    let count = low + usize::from(i < higher);
+                    let at = (self.first + row) * stride + column + from;
+                    let tile = Tile {
+                        rows: &table.rows[row * segments..(row + count) * segments],
+                        count,
+                        segments,
+                        length: places.length(),
+                        weights: b.panel(panel),
+                        // SAFETY: inside of `c`, as the caller promises.
+                        c: unsafe { target.c.add(at) },
+                        bias: epilogue.bias.map_or(std::ptr::null(), |v| v[from..].as_ptr()),
+                        residual: epilogue.residual.map_or(std::ptr::null(), |v| v[at..].as_ptr()),
+                        stride,
+                        columns,
+                        clamp: epilogue.clamp.unwrap_or([f32::NEG_INFINITY, f32::INFINITY]),
+                    };
+                    // SAFETY: the table has places with `length` numbers; the sizes of the others
+                    // were checked at the start.
+                    unsafe { tile::run(b.isa, b.vectors, tile) }
+                    row += count;
                 }
-            });
-            for i in 0..job.length {
-                let b: [S::V; NV] = std::array::from_fn(|v| S::load(weights.add(v * S::LANES)));
-                for r in 0..MR {
-                    let a = S::splat(*rows[r].add(i));
-                    for v in 0..NV {
-                        sums[r][v] = S::fma(a, b[v], sums[r][v]);
-                    }
-                }
-                weights = weights.add(NV * S::LANES);
             }
-        }
-        let out = tile.as_mut_ptr();
-        for (r, sums) in sums.iter().enumerate().take(job.rows) {
-            for (v, sum) in sums.iter().enumerate() {
-                S::store(out.add((r * NV + v) * S::LANES), *sum);
-            }
+        });
+        let Some(function) = epilogue.function else { return };
+        let from = self.panels.start * width;
+        let columns = (self.panels.end * width).min(b.n) - from;
+        let (rows, columns) =
+            if columns == stride { (1, self.count * stride) } else { (self.count, columns) };
+        for row in 0..rows {
+            let at = (self.first + row) * stride + column + from;
+            // SAFETY: inside of `c` and used by nobody else, as the caller promises.
+            function(unsafe { std::slice::from_raw_parts_mut(target.c.add(at), columns) });
         }
     }
 }
 
-/// `y = x · B` for one row `x: [k]` and `B: [k, n]` as it lies in the file.
-pub(crate) fn gemv(x: &[f32], b: &[f32], y: &mut [f32]) {
-    let n = y.len();
-    let isa = Isa::detect();
-    // Columns that stay in the first-level cache while the rows of `B` go by.
-    let part = 1024;
-    parallel::chunks(y, part, x.len() * n, |chunk, y| {
-        let from = chunk * part;
-        assert!(b.len() >= x.len() * n && from + y.len() <= n);
-        y.fill(0.0);
-        // SAFETY: the machine has what was detected; the sizes were checked just now.
-        unsafe {
-            match isa {
-                Isa::Plain => add_rows::<Plain>(x, b, [n, from], y),
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx2 => add_rows_avx2(x, b, [n, from], y),
-                #[cfg(target_arch = "x86_64")]
-                Isa::Avx512 => add_rows_avx512(x, b, [n, from], y),
-            }
-        }
-    });
+/// The places of the rows of a part.
+#[derive(Default)]
+struct Table {
+    found: Vec<usize>,
+    rows: Vec<*const f32>,
+    zeros: Vec<f32>,
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,fma")]
-unsafe fn add_rows_avx2(x: &[f32], b: &[f32], at: [usize; 2], y: &mut [f32]) {
-    // SAFETY: as the caller's.
-    unsafe { add_rows::<Avx2>(x, b, at, y) }
-}
-
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx512f")]
-unsafe fn add_rows_avx512(x: &[f32], b: &[f32], at: [usize; 2], y: &mut [f32]) {
-    // SAFETY: as the caller's.
-    unsafe { add_rows::<Avx512>(x, b, at, y) }
-}
-
-/// `y += Σ x[i] · B[i, from..]`.
-///
-/// # Safety
-/// The machine must have `S`; `b` must hold `x.len()` rows of `n`, and `from + y.len() ≤ n`.
-#[inline(always)]
-unsafe fn add_rows<S: Simd>(x: &[f32], b: &[f32], [n, from]: [usize; 2], y: &mut [f32]) {
-    const ROWS: usize = 8;
-    // SAFETY: row `i` of `b` starts at `i · n` and is read from `from` to `from + y.len()`, all
-    // inside of what the caller promises.
-    unsafe {
-        let len = y.len();
-        let mut i = 0;
-        while i + ROWS <= x.len() {
-            let rows: [*const f32; ROWS] =
-                std::array::from_fn(|r| b.as_ptr().add((i + r) * n + from));
-            let factors: [S::V; ROWS] = std::array::from_fn(|r| S::splat(x[i + r]));
-            let mut j = 0;
-            while j + S::LANES <= len {
-                let mut sum = S::load(y.as_ptr().add(j));
-                for r in 0..ROWS {
-                    sum = S::fma(factors[r], S::load(rows[r].add(j)), sum);
-                }
-                S::store(y.as_mut_ptr().add(j), sum);
-                j += S::LANES;
-            }
-            while j < len {
-                for r in 0..ROWS {
-                    y[j] += x[i + r] * *rows[r].add(j);
-                }
-                j += 1;
-            }
-            i += ROWS;
+impl Table {
+    /// Looks the rows up; each place has `length` numbers.
+    fn look_up(&mut self, a: &[f32], places: &impl Rows, first: usize, count: usize) {
+        let length = places.length();
+        self.found.clear();
+        self.found.resize(count * places.segments(), OUTSIDE);
+        places.find(first, &mut self.found);
+        if self.zeros.len() < length {
+            self.zeros.resize(length, 0.0);
         }
-        while i < x.len() {
-            for (j, y) in y.iter_mut().enumerate() {
-                *y += x[i] * b[i * n + from + j];
+        let zeros = self.zeros.as_ptr();
+        // A place that is not inside would be read out of bounds.
+        let last = a.len().checked_sub(length);
+        self.rows.clear();
+        self.rows.extend(self.found.iter().map(|at| match *at {
+            OUTSIDE => zeros,
+            at => {
+                assert!(last.is_some_and(|last| at <= last), "rows outside of the data");
+                a[at..].as_ptr()
             }
-            i += 1;
-        }
+        }));
     }
 }
 
 thread_local! {
     static SCRATCH: RefCell<Vec<f32>> = const { RefCell::new(Vec::new()) };
-    static PLACES: RefCell<(Vec<Option<usize>>, Vec<f32>)> =
-        const { RefCell::new((Vec::new(), Vec::new())) };
+    static TABLE: RefCell<Table> =
+        const { RefCell::new(Table { found: Vec::new(), rows: Vec::new(), zeros: Vec::new() }) };
 }
 
 /// Lends a buffer of this thread, so that what is packed on the way allocates only once.
@@ -449,15 +245,15 @@ pub(crate) fn with_scratch<R>(f: impl FnOnce(&mut Vec<f32>) -> R) -> R {
     result
 }
 
-fn with_places<R>(f: impl FnOnce(&mut Vec<Option<usize>>, &mut Vec<f32>) -> R) -> R {
-    let (mut table, mut zeros) = PLACES.take();
-    let result = f(&mut table, &mut zeros);
-    PLACES.set((table, zeros));
-    result
+fn with_places(f: impl FnOnce(&mut Table)) {
+    let mut table = TABLE.take();
+    f(&mut table);
+    TABLE.set(table);
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::simd::Isa;
     use super::*;
 
     /// Rows in two segments; every fifth second segment is zeros.
@@ -470,56 +266,55 @@ mod tests {
         fn length(&self) -> usize {
             self.0
         }
-        fn find(&self, row: usize, at: &mut [Option<usize>]) {
-            at[0] = Some(row * 3);
-            at[1] = (!row.is_multiple_of(5)).then_some(row);
-        }
-    }
-
-    #[test]
-    fn every_instruction_set_gives_the_plain_sums() {
-        for isa in Isa::all() {
-            for (rows, length, n) in
-                [(1, 3, 1), (2, 5, 16), (7, 1, 33), (13, 8, 48), (50, 4, 70), (101, 2, 130)]
-            {
-                let numbers = |n: usize| (0..n).map(|i| ((i * 37 % 17) as f32) - 8.0);
-                let a: Vec<f32> = numbers(rows * 3 + length).collect();
-                let b: Vec<f32> = numbers(2 * length * n).collect();
-                let bias: Vec<f32> = numbers(n).collect();
-                let packed = Packed::pack(isa, Vec::new(), &b, [2 * length, n], n, 1);
-                let mut c = vec![7.0; rows * (n + 2)];
-                let function = |row: &mut [f32]| row.iter_mut().for_each(|v| *v = v.max(0.0));
-                let epilogue = Epilogue { bias: Some(&bias), function: Some(&function) };
-                gemm(&a, &Halves(length), &packed, epilogue, &mut c, [n + 2, 1]);
-                let mut at = [None; 2];
-                for row in 0..rows {
-                    Halves(length).find(row, &mut at);
-                    assert_eq!((c[row * (n + 2)], c[row * (n + 2) + n + 1]), (7.0, 7.0));
-                    for j in 0..n {
-                        let mut sum = bias[j];
-                        for (s, at) in at.iter().enumerate() {
-                            let Some(at) = at else { continue };
-                            for i in 0..length {
-                                sum += a[at + i] * b[(s * length + i) * n + j];
-                            }
-                        }
-                        assert_eq!(c[row * (n + 2) + 1 + j], sum.max(0.0), "{isa:?} {row} {j}");
-                    }
+        fn find(&self, first: usize, at: &mut [usize]) {
+            for (i, at) in at.chunks_exact_mut(2).enumerate() {
+                at[0] = (first + i) * 3;
+                if !(first + i).is_multiple_of(5) {
+                    at[1] = first + i;
                 }
             }
         }
     }
 
-    #[test]
-    fn one_row_gives_the_plain_sums() {
-        let x: Vec<f32> = (0..19).map(|i| i as f32 - 9.0).collect();
-        for n in [1, 15, 16, 40, 1500] {
-            let b: Vec<f32> = (0..19 * n).map(|i| (i % 11) as f32).collect();
-            let mut y = vec![3.0; n];
-            gemv(&x, &b, &mut y);
-            for j in 0..n {
-                let sum: f32 = (0..19).map(|i| x[i] * b[i * n + j]).sum();
-                assert_eq!(y[j], sum);
+    proptest::proptest! {
+        #[test]
+        fn every_instruction_set_gives_the_plain_sums(
+            rows in 1_usize..60, length in 0_usize..20, n in 1_usize..140, all in 0..2
+        ) {
+            let numbers = |n: usize| (0..n).map(|i| ((i * 37 % 17) as f32) - 8.0);
+            let a: Vec<f32> = numbers(rows * 3 + length).collect();
+            let b: Vec<f32> = numbers(2 * length * n).collect();
+            let bias: Vec<f32> = numbers(n).collect();
+            let residual: Vec<f32> = numbers(rows * (n + 2)).collect();
+            let function = |row: &mut [f32]| row.iter_mut().for_each(|v| *v *= 2.0);
+            let epilogue = if all == 0 { Epilogue::NONE } else { Epilogue {
+                bias: Some(&bias),
+                residual: Some(&residual),
+                clamp: Some([-30.0, 1000.0]),
+                function: Some(&function),
+            } };
+            for isa in Isa::all() {
+                let packed = Packed::pack(isa, Vec::new(), &b, [2 * length, n], n, 1);
+                let mut c = vec![7.0; rows * (n + 2)];
+                gemm(&a, &Halves(length), &packed, epilogue, &mut c, [n + 2, 1]);
+                for row in 0..rows {
+                    let mut at = [OUTSIDE; 2];
+                    Halves(length).find(row, &mut at);
+                    assert_eq!((c[row * (n + 2)], c[row * (n + 2) + n + 1]), (7.0, 7.0));
+                    for j in 0..n {
+                        let mut sum = 0.0;
+                        for (s, at) in at.iter().enumerate().filter(|(_, at)| **at != OUTSIDE) {
+                            for i in 0..length {
+                                sum += a[at + i] * b[(s * length + i) * n + j];
+                            }
+                        }
+                        if all != 0 {
+                            sum += bias[j] + residual[row * (n + 2) + 1 + j];
+                            sum = sum.clamp(-30.0, 1000.0) * 2.0;
+                        }
+                        assert_eq!(c[row * (n + 2) + 1 + j], sum, "{isa:?} {row} {j}");
+                    }
+                }
             }
         }
     }

@@ -15,8 +15,18 @@
 )]
 
 mod gemm;
+mod gemv;
 pub(crate) mod hash;
+mod math;
+mod packed;
 pub(crate) mod parallel;
 mod simd;
+mod tile;
+mod window;
 
-pub(crate) use gemm::{Epilogue, Packed, Rows, gemm, gemv, with_scratch};
+pub(crate) use gemm::{Epilogue, Matrix, OUTSIDE, Rows, gemm, with_scratch};
+pub(crate) use gemv::gemv;
+pub(crate) use math::{Smooth, map, softmax};
+pub(crate) use packed::Packed;
+pub(crate) use simd::{PlainLoop, dispatch_loop};
+pub(crate) use window::{Combine, Run, slide};

@@ -24,7 +24,7 @@ pub(super) fn lower<const RANK: usize>(
         layer.padding,
     )?;
     let kernel = b.weight("kernel")?;
-    let mut y = b.op(Depthwise { window, function: None }, &[x, kernel])?;
+    let mut y = b.op(Depthwise::new(window), &[x, kernel])?;
     if layer.use_bias {
         let bias = b.weight("bias")?;
         y = b.add(y, bias)?;

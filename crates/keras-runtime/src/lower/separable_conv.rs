@@ -25,7 +25,7 @@ pub(super) fn lower<const RANK: usize>(
         layer.padding,
     )?;
     let depthwise = b.weight("depthwise_kernel")?;
-    let y = b.op(Depthwise { window, function: None }, &[x, depthwise])?;
+    let y = b.op(Depthwise::new(window), &[x, depthwise])?;
     let one = [1; RANK];
     let window = spatial::window(b, y, &one, &one, &one, Padding::Valid)?;
     let pointwise = b.weight("pointwise_kernel")?;

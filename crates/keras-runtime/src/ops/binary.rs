@@ -2,6 +2,7 @@
 
 use super::{Operator, Out, Spec, Types, broadcast, broadcast_strides, inputs, rows, single};
 use crate::element::Number;
+use crate::kernels::{PlainLoop, dispatch_loop};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -177,36 +178,49 @@ pub(super) fn zip<A: Copy, B: Copy, Y>(
     y: &mut [Y],
     f: impl Fn(A, B) -> Y,
 ) {
-    let each = |a: &[A], b: &[B], y: &mut [Y]| {
-        for ((y, a), b) in y.iter_mut().zip(a).zip(b) {
-            *y = f(*a, *b);
-        }
-    };
-    if a.len() == y.len() && b.len() == y.len() {
-        return each(a, b, y);
-    }
-    if let [b] = b
-        && a.len() == y.len()
-    {
-        return y.iter_mut().zip(a).for_each(|(y, a)| *y = f(*a, *b));
-    }
-    if let [a] = a
-        && b.len() == y.len()
-    {
-        return y.iter_mut().zip(b).for_each(|(y, b)| *y = f(*a, *b));
+    let whole = (a.len() == y.len() || a.len() == 1) && (b.len() == y.len() || b.len() == 1);
+    if whole {
+        dispatch_loop(Zip { a, b, y, f: &f });
+        return;
     }
     let steps = [broadcast_strides(a_shape, shape), broadcast_strides(b_shape, shape)];
     let last = shape.last().copied().unwrap_or(1);
-    let repeats = [&steps[0], &steps[1]].map(|s| s.last() == Some(&0));
+    let [a_width, b_width] =
+        [&steps[0], &steps[1]].map(|s| if s.last() == Some(&0) { 1 } else { last });
     rows(shape, [&steps[0], &steps[1]], |row, [ia, ib]| {
-        let y = &mut y[row..row + last];
-        match repeats {
-            [false, false] => each(&a[ia..ia + last], &b[ib..ib + last], y),
-            [true, false] => y.iter_mut().zip(&b[ib..]).for_each(|(y, b)| *y = f(a[ia], *b)),
-            [false, true] => y.iter_mut().zip(&a[ia..]).for_each(|(y, a)| *y = f(*a, b[ib])),
-            [true, true] => y.iter_mut().for_each(|y| *y = f(a[ia], b[ib])),
-        }
+        let (a, b) = (&a[ia..ia + a_width], &b[ib..ib + b_width]);
+        dispatch_loop(Zip { a, b, y: &mut y[row..row + last], f: &f });
     });
+}
+
+/// `y = f(a, b)`; of `a` and `b` there is one for each `y`, or one for all.
+struct Zip<'a, A, B, Y, F> {
+    a: &'a [A],
+    b: &'a [B],
+    y: &'a mut [Y],
+    f: &'a F,
+}
+
+impl<A: Copy, B: Copy, Y, F: Fn(A, B) -> Y> PlainLoop for Zip<'_, A, B, Y, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { a, b, y, f } = self;
+        if a.len() == y.len() && b.len() == y.len() {
+            y.iter_mut().zip(a).zip(b).for_each(|((y, a), b)| *y = f(*a, *b));
+        } else if let [b] = b
+            && a.len() == y.len()
+        {
+            y.iter_mut().zip(a).for_each(|(y, a)| *y = f(*a, *b));
+        } else if let [a] = a
+            && b.len() == y.len()
+        {
+            y.iter_mut().zip(b).for_each(|(y, b)| *y = f(*a, *b));
+        } else if let ([a], [b]) = (a, b) {
+            y.iter_mut().for_each(|y| *y = f(*a, *b));
+        }
+    }
 }
 
 #[test]

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use keras_model::DType;
 
-use super::unary::{Function, apply};
-use super::window::{Cube, Window};
+use super::finish::{Finish, Operands};
+use super::window::{Cube, Window, inner};
 use super::{Operator, Out, Spec, Types, single, size};
 use crate::element::Number;
-use crate::kernels::{Epilogue, Packed, Rows, gemm};
+use crate::kernels::{OUTSIDE, Packed, Rows, gemm, with_scratch};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -24,15 +24,14 @@ use crate::{Error, Result};
 pub(crate) struct Conv {
     pub(crate) window: Window,
     pub(crate) groups: usize,
-    /// Done with each element before it is written.
-    pub(crate) function: Option<Function>,
+    pub(crate) finish: Finish,
     /// The kernel of each group in the form that the inner loop reads.
     pub(crate) packed: Option<Arc<Vec<Packed>>>,
 }
 
 impl Conv {
     pub(crate) fn new(window: Window, groups: usize) -> Self {
-        Self { window, groups, function: None, packed: None }
+        Self { window, groups, finish: Finish::default(), packed: None }
     }
 
     /// Brings a constant kernel into the form that the inner loop reads.
@@ -58,7 +57,7 @@ impl Conv {
 struct Windows<'a> {
     cube: &'a Cube,
     channels: usize,
-    /// First channel and number of channels of the group.
+    /// First channel of the group and numbers in a row at each place.
     first: usize,
     length: usize,
 }
@@ -72,26 +71,48 @@ impl Rows for Windows<'_> {
         self.length
     }
 
-    fn find(&self, row: usize, at: &mut [Option<usize>]) {
-        let places = self.cube.places();
-        let (sample, place) = (row / places, row % places);
-        let start = sample * size(&self.cube.input);
-        self.cube.each(place, |tap, position| {
-            at[tap] = Some((start + position) * self.channels + self.first);
-        });
+    fn find(&self, first: usize, at: &mut [usize]) {
+        let (places, taps) = (self.cube.places(), self.cube.taps());
+        let step = self.cube.strides[2] * self.channels;
+        let width = self.cube.output[2];
+        let mut place = first % places;
+        let mut start = first / places * size(&self.cube.input);
+        let mut column = place % width;
+        for i in 0..at.len() / taps.max(1) {
+            let (before, row) = at.split_at_mut(i * taps);
+            let row = &mut row[..taps];
+            if i > 0 && self.cube.follows(column) {
+                // The same elements one step further.
+                for (at, before) in row.iter_mut().zip(&before[(i - 1) * taps..]) {
+                    *at = if *before == OUTSIDE { OUTSIDE } else { before + step };
+                }
+            } else {
+                self.cube.each(place, |tap, position| {
+                    row[tap] = (start + position) * self.channels + self.first;
+                });
+            }
+            (place, column) = (place + 1, column + 1);
+            if column == width {
+                column = 0;
+            }
+            if place == places {
+                (place, start) = (0, start + size(&self.cube.input));
+            }
+        }
     }
 }
+
+/// Channels up to which an image is copied with its borders, so that a window's elements side by
+/// side are one piece.
+const FEW_CHANNELS: usize = 8;
 
 impl Operator for Conv {
     const NAME: &'static str = "conv";
     const TYPES: Types = Types::Numbers;
 
     fn output(&self, x: &[Spec]) -> Result<Vec<Spec>> {
-        let (x, kernel, bias) = match x {
-            [x, kernel] => (x, kernel, None),
-            [x, kernel, bias] => (x, kernel, Some(bias)),
-            _ => return Err(Error::op(Self::NAME, "takes an input, a kernel and maybe a bias")),
-        };
+        let Operands { x, weights: kernel, bias, residual } =
+            self.finish.operands(Self::NAME, x)?;
         let wrong = || {
             let reason = format!("kernel {:?} does not fit input {:?}", kernel.shape, x.shape);
             Error::op(Self::NAME, reason)
@@ -113,20 +134,24 @@ impl Operator for Conv {
         let mut shape = vec![batch];
         shape.extend(self.window.output(Self::NAME, spatial)?);
         shape.push(filters);
-        Ok(vec![Spec::new(shape, x.dtype)])
+        let y = Spec::new(shape, x.dtype);
+        if residual.is_some_and(|r| *r != y) {
+            return Err(wrong());
+        }
+        Ok(vec![y])
     }
 
     fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
         let y = single(Self::NAME, y)?;
-        let [image, kernel] = [x[0], x[1]];
-        let inner = |s: &[usize]| s[1..s.len() - 1].to_vec();
-        let cube = self.window.cube(&inner(image.shape), &inner(y.shape));
+        let operands = self.finish.operands(Self::NAME, x)?;
+        let Operands { x: image, weights: kernel, bias, .. } = operands;
+        let cube = self.window.cube(inner(image.shape), inner(y.shape));
         if image.data.dtype() != DType::Float32 {
             return numbers!(image.data.dtype(), Self::NAME, T => {
-                self.run::<T>(image, kernel, x.get(2), &cube, y)
+                self.run::<T>(*image, *kernel, bias, &cube, y)
             });
         }
-        let bias = x.get(2).map(|b| b.of::<f32>(Self::NAME)).transpose()?;
+        let [bias, residual] = operands.added(Self::NAME)?;
         let channels = image.shape.last().copied().unwrap_or(0);
         let filters = kernel.shape.last().copied().unwrap_or(0);
         let image = image.of::<f32>(Self::NAME)?;
@@ -139,19 +164,28 @@ impl Operator for Conv {
             }
         };
         let y = out::<f32>(&mut y.data, Self::NAME)?;
-        let run = |row: &mut [f32]| {
-            if let Some(function) = &self.function {
-                apply(function, row);
+        let (length, each) = (channels / self.groups, filters / self.groups);
+        let mut run = |image: &[f32], cube: &Cube, length: usize| {
+            for (g, packed) in packed.iter().enumerate() {
+                let windows = Windows { cube, channels, first: g * length, length };
+                let bias = bias.map(|b| &b[g * each..(g + 1) * each]);
+                self.finish.with_epilogue(bias, residual, |epilogue| {
+                    gemm(image, &windows, packed, epilogue, y, [filters, g * each]);
+                });
             }
         };
-        let (length, each) = (channels / self.groups, filters / self.groups);
-        for (g, packed) in packed.iter().enumerate() {
-            let windows = Windows { cube: &cube, channels, first: g * length, length };
-            let epilogue = Epilogue {
-                bias: bias.map(|b| &b[g * each..(g + 1) * each]),
-                function: self.function.is_some().then_some(&run),
-            };
-            gemm(image, &windows, packed, epilogue, y, [filters, g * each]);
+        if self.groups > 1 || cube.dilation[2] != 1 || cube.size[2] == 1 {
+            run(image, &cube, length);
+        } else if cube.is_inside() {
+            // The elements of a window along the last axis are one piece.
+            run(image, &cube.one_piece(), cube.size[2] * channels);
+        } else if channels <= FEW_CHANNELS {
+            with_scratch(|buffer| {
+                let wide = cube.copy_with_borders(image, channels, buffer);
+                run(buffer, &wide.one_piece(), cube.size[2] * channels);
+            });
+        } else {
+            run(image, &cube, length);
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
 //! Transposed convolutions.
 
-use super::window::Window;
+use super::window::{Window, inner};
 use super::{Operator, Out, Spec, Types, inputs, single, size};
 use crate::element::Real;
 use crate::tensor::{View, out};
@@ -56,9 +56,8 @@ impl Operator for ConvTranspose {
 
 impl ConvTranspose {
     fn run<T: Real>(&self, x: View<'_>, kernel: View<'_>, y: &mut Out<'_>) -> Result<()> {
-        let inner = |s: &[usize]| s[1..s.len() - 1].to_vec();
         // The convolution whose transpose this is reads `y` and makes `x`.
-        let cube = self.window.cube(&inner(y.shape), &inner(x.shape));
+        let cube = self.window.cube(inner(y.shape), inner(x.shape));
         let channels = x.shape.last().copied().unwrap_or(0).max(1);
         let filters = y.shape.last().copied().unwrap_or(0);
         let (x, kernel) = (x.of::<T>(Self::NAME)?, kernel.of::<T>(Self::NAME)?);

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::unary::{Function, apply};
+use super::finish::{Finish, Operands};
 use super::{Operator, Out, Spec, Types, broadcast, broadcast_strides, rows, single, size};
 use crate::element::Number;
-use crate::kernels::{Epilogue, Packed, Rows, gemm, gemv, with_scratch};
+use crate::kernels::{Epilogue, Matrix, Packed, gemm, gemv, with_scratch};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -21,29 +21,9 @@ use crate::{Error, Result};
 pub(crate) struct MatMul {
     /// Whether the last two axes of `b` are exchanged.
     pub(crate) transposed: bool,
-    /// Done with each element before it is written.
-    pub(crate) function: Option<Function>,
+    pub(crate) finish: Finish,
     /// `b` in the kernel's own form, where it is a constant.
     pub(crate) packed: Option<Arc<Packed>>,
-}
-
-/// The rows of a matrix one after the other.
-pub(super) struct Matrix {
-    pub(super) columns: usize,
-}
-
-impl Rows for Matrix {
-    fn segments(&self) -> usize {
-        1
-    }
-
-    fn length(&self) -> usize {
-        self.columns
-    }
-
-    fn find(&self, row: usize, at: &mut [Option<usize>]) {
-        at[0] = Some(row * self.columns);
-    }
 }
 
 /// Bytes of a matrix from which on it is read where it is rather than copied into panels.
@@ -76,11 +56,7 @@ impl Operator for MatMul {
     const TYPES: Types = Types::Numbers;
 
     fn output(&self, x: &[Spec]) -> Result<Vec<Spec>> {
-        let (a, b, bias) = match x {
-            [a, b] => (a, b, None),
-            [a, b, bias] => (a, b, Some(bias)),
-            _ => return Err(Error::op(Self::NAME, "takes two matrices and maybe a bias")),
-        };
+        let Operands { x: a, weights: b, bias, residual } = self.finish.operands(Self::NAME, x)?;
         let wrong = || {
             let reason = format!("shapes {:?} and {:?} do not multiply", a.shape, b.shape);
             Error::op(Self::NAME, reason)
@@ -92,48 +68,37 @@ impl Operator for MatMul {
         let outer = |s: &[usize]| s[..s.len() - 2].to_vec();
         let mut shape = broadcast(Self::NAME, &outer(&a.shape), &outer(&b.shape))?;
         shape.extend([m, n]);
-        Ok(vec![Spec::new(shape, a.dtype)])
+        let y = Spec::new(shape, a.dtype);
+        if residual.is_some_and(|r| *r != y) {
+            return Err(wrong());
+        }
+        Ok(vec![y])
     }
 
     fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
         let y = single(Self::NAME, y)?;
-        let [a, b] = [x[0], x[1]];
+        let operands = self.finish.operands(Self::NAME, x)?;
+        let Operands { x: a, weights: b, .. } = operands;
         if let (keras_model::DType::Float32, Some(packed)) = (a.data.dtype(), &self.packed) {
-            let bias = x.get(2).map(|b| b.of::<f32>(Self::NAME)).transpose()?;
+            let [bias, residual] = operands.added(Self::NAME)?;
             let data = a.of::<f32>(Self::NAME)?;
             let y = out::<f32>(&mut y.data, Self::NAME)?;
-            let places = Matrix { columns: a.shape.last().copied().unwrap_or(0) };
-            self.run_packed(data, &places, packed, bias, y);
+            let rows = Matrix { columns: a.shape.last().copied().unwrap_or(0) };
+            self.finish.with_epilogue(bias, residual, |epilogue| {
+                gemm(data, &rows, packed, epilogue, y, [packed.columns(), 0]);
+            });
             return Ok(());
         }
-        numbers!(a.data.dtype(), Self::NAME, T => self.run::<T>(a, b, x.get(2), y))
+        numbers!(a.data.dtype(), Self::NAME, T => self.run::<T>(*a, *b, operands.added(Self::NAME)?, y))
     }
 }
 
 impl MatMul {
-    fn run_packed(
-        &self,
-        a: &[f32],
-        places: &Matrix,
-        b: &Packed,
-        bias: Option<&[f32]>,
-        y: &mut [f32],
-    ) {
-        let function = self.function.as_ref();
-        let apply = |row: &mut [f32]| {
-            if let Some(function) = function {
-                apply(function, row);
-            }
-        };
-        let epilogue = Epilogue { bias, function: function.is_some().then_some(&apply) };
-        gemm(a, places, b, epilogue, y, [b.columns(), 0]);
-    }
-
     fn run<T: Product>(
         &self,
         a: View<'_>,
         b: View<'_>,
-        bias: Option<&View<'_>>,
+        [bias, residual]: [Option<&[T]>; 2],
         y: &mut Out<'_>,
     ) -> Result<()> {
         let wrong = || Error::op(Self::NAME, "shapes do not multiply");
@@ -141,7 +106,6 @@ impl MatMul {
         let outer = |s: &[usize]| s[..s.len() - 2].to_vec();
         let (oa, ob) = (outer(a.shape), outer(b.shape));
         let mut to = outer(y.shape);
-        let bias = bias.map(|b| b.of::<T>(Self::NAME)).transpose()?;
         let (a, b) = (a.of::<T>(Self::NAME)?, b.of::<T>(Self::NAME)?);
         let y = out::<T>(&mut y.data, Self::NAME)?;
         if y.is_empty() {
@@ -170,14 +134,7 @@ impl MatMul {
                 T::product(a, b, [m, k, n], self.transposed, y);
             }
         });
-        if let Some(bias) = bias {
-            for row in y.chunks_exact_mut(n) {
-                row.iter_mut().zip(bias).for_each(|(y, b)| *y = y.plus(*b));
-            }
-        }
-        if let Some(function) = &self.function {
-            T::apply(function, y);
-        }
+        T::finish(&self.finish, bias, residual, y);
         Ok(())
     }
 }
@@ -195,12 +152,13 @@ trait Product: Number {
         }
     }
 
-    fn apply(_function: &Function, _y: &mut [Self]) {}
+    /// Integers are neither added to nor go through functions: only `float32` is fused.
+    fn finish(_: &Finish, _bias: Option<&[Self]>, _residual: Option<&[Self]>, _y: &mut [Self]) {}
 }
 
 impl Product for f64 {
-    fn apply(function: &Function, y: &mut [Self]) {
-        apply(function, y);
+    fn finish(with: &Finish, bias: Option<&[Self]>, residual: Option<&[Self]>, y: &mut [Self]) {
+        with.apply(bias, residual, y);
     }
 }
 
@@ -220,8 +178,8 @@ impl Product for f32 {
         });
     }
 
-    fn apply(function: &Function, y: &mut [Self]) {
-        apply(function, y);
+    fn finish(with: &Finish, bias: Option<&[Self]>, residual: Option<&[Self]>, y: &mut [Self]) {
+        with.apply(bias, residual, y);
     }
 }
 

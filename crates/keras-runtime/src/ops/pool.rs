@@ -1,9 +1,11 @@
 //! Windows of a tensor as one element each.
 
-use super::window::{Cube, Window};
+use keras_model::DType;
+
+use super::window::{Cube, Window, inner};
 use super::{Operator, Out, Spec, Types, inputs, single, size};
 use crate::element::Number;
-use crate::kernels::parallel;
+use crate::kernels::{Combine, Run, parallel, slide};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -43,13 +45,35 @@ impl Operator for Pool {
 
     fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
         let ([x], y) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
-        let inner = |s: &[usize]| s[1..s.len() - 1].to_vec();
-        let cube = self.window.cube(&inner(x.shape), &inner(y.shape));
+        let cube = self.window.cube(inner(x.shape), inner(y.shape));
+        if x.data.dtype() == DType::Float32 {
+            return self.slide(x, &cube, y);
+        }
         numbers!(x.data.dtype(), Self::NAME, T => self.run::<T>(x, &cube, y))
     }
 }
 
 impl Pool {
+    fn slide(&self, x: &View<'_>, cube: &Cube, y: &mut Out<'_>) -> Result<()> {
+        let channels = x.shape.last().copied().unwrap_or(0).max(1);
+        let x = x.of::<f32>(Self::NAME)?;
+        let y = out::<f32>(&mut y.data, Self::NAME)?;
+        let (step, block) = (cube.strides[2] * channels, cube.output[2] * channels);
+        let combine = match self.kind {
+            PoolKind::Max => Combine::Max,
+            PoolKind::Average => Combine::Mean,
+        };
+        let work = y.len() * cube.taps();
+        parallel::chunks(y, block, work, |row, y| {
+            cube.each_run(row, |outputs, taps| {
+                taps.iter_mut().for_each(|(position, _)| *position *= channels);
+                let y = &mut y[outputs.start * channels..outputs.end * channels];
+                slide(x, Run { taps, step, channels }, combine, y);
+            });
+        });
+        Ok(())
+    }
+
     fn run<T: Number>(&self, x: &View<'_>, cube: &Cube, y: &mut Out<'_>) -> Result<()> {
         let channels = x.shape.last().copied().unwrap_or(0).max(1);
         let x = x.of::<T>(Self::NAME)?;

@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use keras_model::DType;
 
-use super::matmul::Matrix;
 use super::unary::{Function, apply};
 use super::{Operator, Out, Spec, Types};
 use crate::element::Real;
-use crate::kernels::{Epilogue, Packed, gemm};
+use crate::kernels::{Epilogue, Matrix, Packed, gemm};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 

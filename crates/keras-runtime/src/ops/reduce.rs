@@ -1,7 +1,8 @@
 //! Many elements become one.
 
-use super::{Operator, Out, Spec, Types, inputs, single, size};
+use super::{Operator, Out, Spec, Types, inputs, single};
 use crate::element::Number;
+use crate::kernels::{PlainLoop, dispatch_loop};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -67,15 +68,8 @@ impl Operator for Reduce {
 impl Reduce {
     fn run<T: Number>(&self, x: &View<'_>, y: &mut Out<'_>) -> Result<()> {
         let y = out::<T>(&mut y.data, Self::NAME)?;
-        let (start, f): (T, fn(T, T) -> T) = match self.reduction {
-            Reduction::Sum | Reduction::Mean => (T::zero(), T::plus),
-            Reduction::Prod => (T::one(), T::times),
-            Reduction::Max => (T::LOWEST, |a, b| if a > b || a.not_a_number() { a } else { b }),
-            Reduction::Min => (T::HIGHEST, |a, b| if a < b || a.not_a_number() { a } else { b }),
-        };
         let shape = x.shape;
         let x = x.of::<T>(Self::NAME)?;
-        y.fill(start);
         // Neighbouring axes that are both kept or both not are one.
         let mut blocks: Vec<(usize, bool)> = Vec::new();
         for (i, n) in shape.iter().enumerate() {
@@ -85,7 +79,14 @@ impl Reduce {
                 _ => blocks.push((*n, gone)),
             }
         }
-        fold(&blocks, x, y, f);
+        let larger = |a: T, b: T| if a > b || a.not_a_number() { a } else { b };
+        let smaller = |a: T, b: T| if a < b || a.not_a_number() { a } else { b };
+        match self.reduction {
+            Reduction::Sum | Reduction::Mean => fold(&blocks, x, y, T::zero(), T::plus),
+            Reduction::Prod => fold(&blocks, x, y, T::one(), T::times),
+            Reduction::Max => fold(&blocks, x, y, T::LOWEST, larger),
+            Reduction::Min => fold(&blocks, x, y, T::HIGHEST, smaller),
+        }
         if self.reduction == Reduction::Mean {
             let count = self.axes.iter().map(|a| shape[*a]).product::<usize>();
             let count = <T as num_traits::NumCast>::from(count).unwrap_or_else(T::one);
@@ -95,35 +96,96 @@ impl Reduce {
     }
 }
 
-/// Adds `x`, whose axes are `blocks`, to `y`, which lacks those that go.
-fn fold<T: Number>(blocks: &[(usize, bool)], x: &[T], y: &mut [T], f: fn(T, T) -> T) {
+/// Folds `x`, whose axes are `blocks`, into `y`, which lacks those that go.
+fn fold<T: Number, F: Fn(T, T) -> T + Copy>(
+    blocks: &[(usize, bool)],
+    x: &[T],
+    y: &mut [T],
+    start: T,
+    f: F,
+) {
+    y.fill(start);
+    into(blocks, x, y, start, f);
+}
+
+fn into<T: Number, F: Fn(T, T) -> T + Copy>(
+    blocks: &[(usize, bool)],
+    x: &[T],
+    y: &mut [T],
+    start: T,
+    f: F,
+) {
     match blocks {
-        [] => y.iter_mut().zip(x).for_each(|(y, x)| *y = f(*y, *x)),
-        [(_, false)] => y.iter_mut().zip(x).for_each(|(y, x)| *y = f(*y, *x)),
+        [] | [(_, false)] | [(_, true), (_, false)] => dispatch_loop(FoldRows { x, y, f }),
         [(_, true)] => {
             if let Some(y) = y.first_mut() {
-                *y = f(*y, pairwise(x, f).unwrap_or(*y));
-                if x.is_empty() {}
+                *y = f(*y, pairwise(x, start, f));
             }
         }
         [(n, gone), rest @ ..] => {
-            let from = size(&rest.iter().map(|b| b.0).collect::<Vec<_>>());
+            let from = rest.iter().map(|b| b.0).product::<usize>();
             let to = rest.iter().filter(|b| !b.1).map(|b| b.0).product::<usize>();
             for i in 0..*n {
                 let y = if *gone { &mut *y } else { &mut y[i * to..(i + 1) * to] };
-                fold(rest, &x[i * from..(i + 1) * from], y, f);
+                into(rest, &x[i * from..(i + 1) * from], y, start, f);
             }
         }
     }
 }
 
-/// Folds halves apart, so that rounding errors of sums stay small.
-fn pairwise<T: Number>(x: &[T], f: fn(T, T) -> T) -> Option<T> {
-    if x.len() <= 64 {
-        return x.iter().copied().reduce(f);
+/// Folds the rows of `x`, as long as `y`, into `y`.
+struct FoldRows<'a, T, F> {
+    x: &'a [T],
+    y: &'a mut [T],
+    f: F,
+}
+
+impl<T: Number, F: Fn(T, T) -> T> PlainLoop for FoldRows<'_, T, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for row in self.x.chunks_exact(self.y.len().max(1)) {
+            for (y, x) in self.y.iter_mut().zip(row) {
+                *y = (self.f)(*y, *x);
+            }
+        }
     }
-    let (a, b) = x.split_at(x.len() / 2);
-    Some(f(pairwise(a, f)?, pairwise(b, f)?))
+}
+
+/// Elements that are folded one after the other, in several lanes at once.
+const PIECE: usize = 1024;
+
+/// Folds halves apart, so that rounding errors of sums stay small.
+fn pairwise<T: Number, F: Fn(T, T) -> T + Copy>(x: &[T], start: T, f: F) -> T {
+    if x.len() <= PIECE {
+        return dispatch_loop(FoldPiece { x, start, f });
+    }
+    let (a, b) = x.split_at((x.len() / 2).next_multiple_of(PIECE).min(x.len()));
+    f(pairwise(a, start, f), pairwise(b, start, f))
+}
+
+struct FoldPiece<'a, T, F> {
+    x: &'a [T],
+    start: T,
+    f: F,
+}
+
+impl<T: Number, F: Fn(T, T) -> T> PlainLoop for FoldPiece<'_, T, F> {
+    type Output = T;
+
+    #[inline(always)]
+    fn run(self) -> T {
+        const LANES: usize = 16;
+        let (pieces, rest) = self.x.as_chunks::<LANES>();
+        let mut lanes = [self.start; LANES];
+        for piece in pieces {
+            for (lane, x) in lanes.iter_mut().zip(piece) {
+                *lane = (self.f)(*lane, *x);
+            }
+        }
+        lanes.into_iter().chain(rest.iter().copied()).fold(self.start, self.f)
+    }
 }
 
 #[test]

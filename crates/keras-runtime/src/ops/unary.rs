@@ -2,6 +2,7 @@
 
 use super::{Operator, Out, Spec, Types, inputs, single};
 use crate::element::Real;
+use crate::kernels::{Smooth, map};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -88,7 +89,40 @@ pub(crate) enum Function {
 impl Function {
     /// `max(x, 0)`.
     pub(crate) const RELU: Self = Self::Relu { max: f64::INFINITY, slope: 0.0, threshold: 0.0 };
+
+    /// The bounds that it is, if it is nothing else.
+    pub(super) fn clamp(&self) -> Option<[f32; 2]> {
+        match *self {
+            Self::Relu { max, slope: 0.0, threshold: 0.0 } => Some([0.0, max as f32]),
+            Self::Clip(low, high) => Some([low as f32, high as f32]),
+            _ => None,
+        }
+    }
+
+    /// Its form for vectors, if it has one.
+    fn smooth(&self) -> Option<Smooth> {
+        if let Some([low, high]) = self.clamp() {
+            return Some(Smooth::Clamp(low, high));
+        }
+        Some(match *self {
+            Self::LeakyRelu(slope) => Smooth::Leaky(slope as f32),
+            Self::Exp => Smooth::Exp,
+            Self::Tanh => Smooth::Tanh,
+            Self::Sigmoid => Smooth::Sigmoid,
+            Self::Silu => Smooth::Silu,
+            Self::Elu(alpha) => Smooth::Elu { alpha: alpha as f32, scale: 1.0 },
+            Self::Selu => Smooth::Elu { alpha: SELU_ALPHA as f32, scale: SELU_SCALE as f32 },
+            Self::Erf => Smooth::Erf,
+            Self::Gelu => Smooth::Gelu,
+            Self::GeluTanh => Smooth::GeluTanh,
+            _ => return None,
+        })
+    }
 }
+
+/// The constants of `selu`.
+const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
+const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 
 /// `y = f(x)`, element by element.
 ///
@@ -170,6 +204,9 @@ fn clamp<T: Real>(x: T, low: T, high: T) -> T {
 
 /// Replaces each number by the function's value.
 pub(crate) fn apply<T: Real>(function: &Function, y: &mut [T]) {
+    if let (Some(function), Some(y)) = (function.smooth(), T::singles(y)) {
+        return map(function, y);
+    }
     let (zero, one) = (T::zero(), T::one());
     // A loop of its own for each function, so that the compiler can vectorise it.
     macro_rules! each {
@@ -252,7 +289,7 @@ pub(crate) fn apply<T: Real>(function: &Function, y: &mut [T]) {
             each!(|x| x.max(zero) + alpha * (x.min(zero) / alpha).exp_m1());
         }
         Function::Selu => {
-            let (alpha, scale) = (c::<T>(1.673_263_242_354_377_2), c::<T>(1.050_700_987_355_480_5));
+            let (alpha, scale) = (c::<T>(SELU_ALPHA), c::<T>(SELU_SCALE));
             each!(|x| scale * if x > zero { x } else { alpha * x.exp_m1() });
         }
         Function::Gelu => {

@@ -1,6 +1,13 @@
 //! Windows that slide along spatial axes: convolutions and pooling.
 
+use std::cell::RefCell;
+
 use crate::{Error, Result};
+
+thread_local! {
+    /// The elements of a window, so that going through them allocates only once.
+    static TAPS: RefCell<Vec<(usize, usize)>> = const { RefCell::new(Vec::new()) };
+}
 
 /// Where windows lie along each spatial axis.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,16 +53,26 @@ impl Window {
             out[3 - v.len()..].copy_from_slice(v);
             out
         };
-        let before: Vec<usize> = self.borders.iter().map(|b| b.0).collect();
+        let mut before = [0; 3];
+        for (to, (first, _)) in before.iter_mut().rev().zip(self.borders.iter().rev()) {
+            *to = *first;
+        }
         Cube {
             size: three(&self.size, 1),
             strides: three(&self.strides, 1),
             dilation: three(&self.dilation, 1),
-            before: three(&before, 0),
+            before,
             input: three(spatial, 1),
             output: three(output, 1),
+            whole: 0..0,
         }
+        .find_inside()
     }
+}
+
+/// The spatial axes of a shape.
+pub(super) fn inner(shape: &[usize]) -> &[usize] {
+    shape.get(1..shape.len().saturating_sub(1)).unwrap_or_default()
 }
 
 /// Windows over three axes.
@@ -67,6 +84,8 @@ pub(super) struct Cube {
     pub(super) before: [usize; 3],
     pub(super) input: [usize; 3],
     pub(super) output: [usize; 3],
+    /// The windows that are inside along the last axis.
+    whole: std::ops::Range<usize>,
 }
 
 impl Cube {
@@ -96,6 +115,75 @@ impl Cube {
         let end = (n + before).saturating_sub(start).div_ceil(dilation).min(self.size[axis]);
         let first = first.min(end);
         (first..end, (start + first * dilation).saturating_sub(before))
+    }
+
+    /// Finds out which windows are inside along the last axis.
+    fn find_inside(mut self) -> Self {
+        let reach = self.size[2].saturating_sub(1) * self.dilation[2] + 1;
+        let last = (self.input[2] + self.before[2]).checked_sub(reach);
+        let end = last.map_or(0, |last| last / self.strides[2] + 1).min(self.output[2]);
+        self.whole = self.before[2].div_ceil(self.strides[2]).min(end)..end;
+        self
+    }
+
+    /// Whether the window at `at` along the last axis has the same elements as the one before, one
+    /// step further.
+    pub(super) fn follows(&self, at: usize) -> bool {
+        at > self.whole.start && at < self.whole.end
+    }
+
+    /// Whether no window reaches over the ends of the last axis.
+    pub(super) fn is_inside(&self) -> bool {
+        self.whole == (0..self.output[2])
+    }
+
+    /// The same windows over a copy of `x` with zeros at the ends of the last axis.
+    pub(super) fn copy_with_borders(&self, x: &[f32], channels: usize, to: &mut Vec<f32>) -> Self {
+        let [before, n] = [self.before[2], self.input[2]];
+        let last = self.output[2].saturating_sub(1) * self.strides[2];
+        let reach = self.size[2].saturating_sub(1) * self.dilation[2] + 1;
+        let wide = (last + reach).max(before + n);
+        to.clear();
+        for row in x.chunks_exact((n * channels).max(1)) {
+            to.resize(to.len() + before * channels, 0.0);
+            to.extend_from_slice(row);
+            to.resize(to.len() + (wide - before - n) * channels, 0.0);
+        }
+        let mut cube = self.clone();
+        (cube.before[2], cube.input[2]) = (0, wide);
+        cube.find_inside()
+    }
+
+    /// The windows as if their elements along the last axis were one.
+    pub(super) fn one_piece(&self) -> Self {
+        let size = [self.size[0], self.size[1], 1];
+        Self { size, ..self.clone() }.find_inside()
+    }
+
+    /// Calls `f(outputs, taps)` for neighbouring outputs of a row, counted over all samples, whose
+    /// windows have the same elements: position and number of each for the first of them.
+    pub(super) fn each_run(
+        &self,
+        row: usize,
+        mut f: impl FnMut(std::ops::Range<usize>, &mut [(usize, usize)]),
+    ) {
+        let mut taps = TAPS.take();
+        let width = self.output[2];
+        let rows = self.output[0] * self.output[1];
+        let start = row / rows * self.input.iter().product::<usize>();
+        let place = row % rows * width;
+        let mut first = 0;
+        while first < width {
+            let mut end = first + 1;
+            while end < width && self.follows(end) {
+                end += 1;
+            }
+            taps.clear();
+            self.each(place + first, |tap, position| taps.push((start + position, tap)));
+            f(first..end, &mut taps);
+            first = end;
+        }
+        TAPS.set(taps);
     }
 
     /// Calls `f(tap, position)` for each element of the window of `place` that is inside the input.

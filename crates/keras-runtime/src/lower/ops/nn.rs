@@ -172,7 +172,7 @@ fn convolve(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>, x: Value) -> Result
             let groups = channels.checked_div(depth).unwrap_or(1).max(1);
             b.op(Conv::new(window, groups), &[x, kernel])?
         } else {
-            b.op(Depthwise { window, function: None }, &[x, kernel])?
+            b.op(Depthwise::new(window), &[x, kernel])?
         }
     };
     let y = if name == "SeparableConv" {

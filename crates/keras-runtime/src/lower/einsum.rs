@@ -96,11 +96,15 @@ fn pair(b: &mut Builder<'_>, x: &Operand, y: &Operand, needed: &[char]) -> Resul
         b.transpose(v, axes.collect::<Vec<_>>())
     };
     let x = order(b, &xl, x, [&batch, &free_x, &summed])?;
-    let y = order(b, &yl, y, [&batch, &summed, &free_y])?;
+    // The second matrix may be either way round: the one that leaves its last axis in place.
+    let transposed = yl.last().is_some_and(|c| summed.contains(c));
+    let parts = if transposed { [&batch, &free_y, &summed] } else { [&batch, &summed, &free_y] };
+    let y = order(b, &yl, y, parts.map(Vec::as_slice))?;
     let lead = if batch.is_empty() { vec![] } else { vec![size(&nb)] };
     let x = b.reshape(x, [&lead[..], &[size(&nx), size(&ns)]].concat())?;
-    let y = b.reshape(y, [&lead[..], &[size(&ns), size(&ny)]].concat())?;
-    let z = b.matmul(x, y)?;
+    let (rows, columns) = if transposed { (&ny, &ns) } else { (&ns, &ny) };
+    let y = b.reshape(y, [&lead[..], &[size(rows), size(columns)]].concat())?;
+    let z = if transposed { b.matmul_transposed(x, y)? } else { b.matmul(x, y)? };
     let z = b.reshape(z, [nb, nx, ny].concat())?;
     Ok(([batch, free_x, free_y].concat(), z))
 }

@@ -115,13 +115,13 @@ pub(super) fn project(
         let kept = from.get(..from.len().saturating_sub(bound)).unwrap_or_default();
         let matrix = b.reshape(kernel, [size(inner), size(outer)])?;
         let rows = b.reshape(x, [kept, &[size(inner)]].concat())?;
-        let y = dense::product(b, rows, matrix)?;
-        let y = b.reshape(y, [kept, outer].concat())?;
-        if !use_bias {
-            return Ok(y);
+        let mut y = dense::product(b, rows, matrix)?;
+        if use_bias {
+            let bias = b.weight("bias")?;
+            let bias = b.reshape(bias, [size(outer)])?;
+            y = b.add(y, bias)?;
         }
-        let bias = b.weight("bias")?;
-        b.add(y, bias)
+        b.reshape(y, [kept, outer].concat())
     })
 }
 

@@ -155,6 +155,7 @@ mod hash_cross;
 mod logic;
 mod lookup;
 mod matmul;
+mod normalize;
 mod pad;
 mod pool;
 mod random;
@@ -192,6 +193,7 @@ pub(crate) use hash_cross::HashCross;
 pub(crate) use logic::{Connective, Logic};
 pub(crate) use lookup::{Lookup, Unknown, Vocabulary};
 pub(crate) use matmul::MatMul;
+pub(crate) use normalize::Normalize;
 pub(crate) use pad::{Pad, PadMode};
 pub(crate) use pool::{Pool, PoolKind};
 pub(crate) use random::{Distribution, Random};
@@ -230,6 +232,7 @@ ops! {
     Logic(Logic),
     Lookup(Lookup),
     MatMul(MatMul),
+    Normalize(Normalize),
     Pad(Pad),
     Pool(Pool),
     Random(Random),

@@ -135,6 +135,37 @@ impl Model {
         &self.file
     }
 
+    /// Copies of the weights, in Keras's order: `model.get_weights()`.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the file is broken where they are.
+    pub fn get_weights(&self) -> Result<Vec<Tensor>> {
+        self.weights.get()
+    }
+
+    /// Puts other weights in the place of the model's, in the order of
+    /// [`get_weights`](Self::get_weights): `model.set_weights(..)`. Element types become the
+    /// model's. Nothing changes if one does not fit.
+    ///
+    /// ```
+    /// let mut model = keras_runtime::load_model("../../fixtures/models/k3_mlp.h5")?;
+    /// let halves = model.get_weights()?.into_iter().map(|w| {
+    ///     let half = w.as_slice::<f32>().unwrap_or_default().iter().map(|v| v / 2.0).collect();
+    ///     keras_runtime::Tensor::new(w.shape(), half)
+    /// });
+    /// let halves = halves.collect::<Result<Vec<_>, _>>()?;
+    /// model.set_weights(halves)?;
+    /// # Ok::<(), keras_runtime::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Value`] if their number or a shape is another.
+    pub fn set_weights(&mut self, weights: Vec<Tensor>) -> Result<()> {
+        self.weights.set(weights)?;
+        self.plans.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(())
+    }
+
     /// The tensors as the model takes them.
     pub(crate) fn fit(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
         // A row of layers that was saved without a shape takes anything.

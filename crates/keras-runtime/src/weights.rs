@@ -71,6 +71,37 @@ impl Weights {
         named.or(only).map(|(_, bytes)| bytes)
     }
 
+    /// All of them, in the order of `get_weights()`.
+    pub(crate) fn get(&self) -> Result<Vec<Tensor>> {
+        let constants = self.constants.lock().unwrap_or_else(PoisonError::into_inner);
+        let weights = self.all.iter().enumerate();
+        let weights = weights.map(|(at, weight)| match constants.read.get(&at) {
+            Some(constant) => Ok(constant.view().to_tensor()),
+            None => Ok(constant(weight)?.view().to_tensor()),
+        });
+        weights.collect()
+    }
+
+    /// Puts others in their place, in that order.
+    pub(crate) fn set(&mut self, weights: Vec<Tensor>) -> Result<()> {
+        if weights.len() != self.all.len() {
+            let (expected, found) = (self.all.len(), weights.len());
+            return Err(Error::Value(format!("the model has {expected} weights, not {found}")));
+        }
+        let mut read = HashMap::with_capacity(weights.len());
+        for (at, (tensor, own)) in weights.into_iter().zip(&self.all).enumerate() {
+            if tensor.shape() != own.shape {
+                let (path, expected, found) = (&own.path, &own.shape, tensor.shape());
+                return Err(Error::Value(format!(
+                    "weight {path:?} has shape {expected:?}, not {found:?}"
+                )));
+            }
+            read.insert(at, Arc::new(Constant::Tensor(tensor.cast(storable(own.dtype))?)));
+        }
+        self.constants = Mutex::new(Constants { read, made: 0 });
+        Ok(())
+    }
+
     /// The elements of a weight, if the layer has it.
     pub(crate) fn find(
         &self,
@@ -95,6 +126,11 @@ impl Weights {
         constants.read.insert(*place, Arc::clone(&constant));
         Ok(Some(constant))
     }
+}
+
+/// The type in which a tensor holds a weight of that type.
+fn storable(dtype: DType) -> DType {
+    if dtype == DType::Int4 { DType::Int8 } else { dtype }
 }
 
 /// The elements of a weight: as they lie in the file if that is possible.

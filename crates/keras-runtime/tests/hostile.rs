@@ -7,6 +7,9 @@
     reason = "a test that cannot go on panics"
 )]
 
+#[allow(dead_code, reason = "the other tests look at what was recorded")]
+mod cases;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -194,58 +197,6 @@ impl Random {
     }
 }
 
-/// The layers of `fixtures/layers*.json` as models of one layer, with inputs that fit.
-fn models() -> Vec<(Value, Vec<Tensor>)> {
-    let files = ["layers.json", "layers_keras2.json", "layers_keras23.json", "layers_keras1.json"];
-    let cases = files.iter().flat_map(|name| {
-        let path = format!("{}/../../fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
-        let all: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-        all["cases"].as_array().unwrap().clone()
-    });
-    cases.map(|case| model(&case)).collect()
-}
-
-fn model(case: &Value) -> (Value, Vec<Tensor>) {
-    let mut layers = Vec::new();
-    let mut inputs = Vec::new();
-    let args: Vec<Value> =
-        case["args"].as_array().unwrap().iter().map(|a| arg(a, &mut layers, &mut inputs)).collect();
-    let kwargs = case["kwargs"].as_object().into_iter().flatten();
-    let kwargs: serde_json::Map<String, Value> =
-        kwargs.map(|(k, v)| (k.clone(), arg(v, &mut layers, &mut inputs))).collect();
-    let ends: Vec<Value> = (0..inputs.len()).map(|i| json!([format!("in{i}"), 0, 0])).collect();
-    let mut layer = case["object"].clone();
-    let name = layer["config"]["name"].as_str().unwrap_or("layer").to_owned();
-    layer["name"] = json!(name);
-    layer["inbound_nodes"] = json!([{"args": args, "kwargs": kwargs}]);
-    layers.push(layer);
-    let config = json!({"name": "f", "layers": layers, "input_layers": ends,
-                        "output_layers": [[name, 0, 0]]});
-    (json!({"class_name": "Functional", "config": config}), inputs)
-}
-
-fn arg(value: &Value, layers: &mut Vec<Value>, inputs: &mut Vec<Tensor>) -> Value {
-    match value {
-        Value::Array(items) => items.iter().map(|v| arg(v, layers, inputs)).collect(),
-        v if v.get("shape").is_some() => {
-            let name = format!("in{}", inputs.len());
-            let dtype = DType::from_name(v["dtype"].as_str().unwrap()).unwrap();
-            let dims = v["shape"].as_array().unwrap().iter();
-            let shape: Vec<usize> =
-                dims.map(|n| n.as_u64().map_or(2, |n| usize::try_from(n).unwrap())).collect();
-            inputs.push(Tensor::zeros(shape, dtype));
-            layers.push(json!({"class_name": "InputLayer", "name": name, "inbound_nodes": [],
-                "config": {"name": name, "batch_shape": v["shape"], "dtype": v["dtype"]}}));
-            json!({"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}})
-        }
-        v if v.get("dict").is_some() => {
-            let entries = v["dict"].as_object().unwrap().iter();
-            entries.map(|(k, v)| (k.clone(), arg(v, layers, inputs))).collect()
-        }
-        v => v["value"].clone(),
-    }
-}
-
 /// Puts something bad in the place of one value of a tree.
 fn damage(value: &mut Value, random: &mut Random) {
     let children: Vec<&mut Value> = match value {
@@ -285,7 +236,7 @@ fn damage(value: &mut Value, random: &mut Random) {
 fn no_layer_does_harm() {
     let _alone = alone();
     let inputs: usize = std::env::var("HOSTILE_INPUTS").map_or(20_000, |n| n.parse().unwrap());
-    let models = models();
+    let models: Vec<(Value, Vec<Tensor>)> = cases::all().iter().map(cases::Case::model).collect();
     assert!(models.len() > 700, "{}", models.len());
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let mut computed = 0;

@@ -9,7 +9,9 @@
 #![allow(clippy::float_cmp, reason = "zeros and copies are exact")]
 #![allow(clippy::cast_precision_loss, clippy::cast_possible_wrap, reason = "the numbers are small")]
 
+mod cases;
 mod custom;
+mod layers;
 mod properties;
 mod stateful;
 mod support;

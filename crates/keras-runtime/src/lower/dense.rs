@@ -1,8 +1,8 @@
 //! `Dense`.
 
+use keras_model::Quantization;
 use keras_model::layers::dense::Dense;
 use keras_model::layers::quantized::Lora;
-use keras_model::{DType, Quantization};
 
 use super::quantized::{self, Kernel, Rounding};
 use super::{Call, activation};
@@ -20,12 +20,7 @@ pub(super) fn lower(layer: &Dense, b: &mut Builder<'_>, call: &Call<'_>) -> Resu
         }
     };
     if layer.use_bias {
-        let mut bias = b.weight("bias")?;
-        if matches!(mode, Some(Quantization::Float8 { .. })) && b.compute() == DType::Float32 {
-            // Keras rounds it so that a GPU can add it within the product.
-            bias = b.cast(bias, DType::BFloat16)?;
-            bias = b.cast(bias, DType::Float32)?;
-        }
+        let bias = quantized::bias(b, mode)?;
         y = b.add(y, bias)?;
     }
     Ok(vec![activation::apply(&layer.activation, b, y)?])

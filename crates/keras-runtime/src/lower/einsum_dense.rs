@@ -16,7 +16,8 @@ pub(super) fn lower(
 ) -> Result<Vec<Value>> {
     let x = call.input(b)?;
     let x = b.cast(x, b.compute())?;
-    let mut y = match &call.base.dtype.quantization {
+    let mode = call.base.dtype.quantization.as_ref();
+    let mut y = match mode {
         Some(mode) => quantized_product(layer, b, x, mode)?,
         None => {
             let kernel = dense::kernel(b, "kernel", layer.lora)?;
@@ -24,7 +25,7 @@ pub(super) fn lower(
         }
     };
     if b.has_weight("bias") {
-        let bias = b.weight("bias")?;
+        let bias = quantized::bias(b, mode)?;
         y = b.add(y, bias)?;
     }
     Ok(vec![activation::apply(&layer.activation, b, y)?])

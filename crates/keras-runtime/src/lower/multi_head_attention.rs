@@ -108,6 +108,9 @@ pub(super) fn project(
     bound: usize,
     use_bias: bool,
 ) -> Result<Value> {
+    if call.base.dtype.of_sublayer(&call.base.name, name).quantization.is_some() {
+        return Err(b.unsupported(format!("quantisation of its part {name:?}")));
+    }
     recurrent::in_cell(b, call, name, |b| {
         let kernel = b.weight("kernel")?;
         let (shape, from) = (b.shape(kernel).to_vec(), b.shape(x).to_vec());

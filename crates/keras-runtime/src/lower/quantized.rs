@@ -128,6 +128,17 @@ pub(super) fn block_size(config: Option<&Json>, policy: Option<usize>) -> Option
     }
 }
 
+/// The bias of a product with a kernel of few bits.
+pub(super) fn bias(b: &mut Builder<'_>, mode: Option<&Quantization>) -> Result<Value> {
+    let bias = b.weight("bias")?;
+    if matches!(mode, Some(Quantization::Float8 { .. })) && b.compute() == DType::Float32 {
+        // Keras rounds it so that a GPU can add it within the product.
+        let rounded = b.cast(bias, DType::BFloat16)?;
+        return b.cast(rounded, DType::Float32);
+    }
+    Ok(bias)
+}
+
 /// Rounded to eight bits and back.
 pub(super) fn float8(b: &mut Builder<'_>, x: Value, scale: &str) -> Result<Value> {
     let scale = b.weight(scale)?;

@@ -41,7 +41,8 @@ def fill_filters():
 
 fill("hdf5_walk", seeds("hdf5/*.h5", "damaged/*.h5", "filters/**/*.h5"))
 fill("hdf5_read", seeds("hdf5/*.h5", "damaged/*.h5", "filters/**/*.h5"))
-fill("keras_load", seeds("models/**/*.h5", "models/**/*.keras", "damaged/*.h5", "damaged/*.keras"))
+for target in ("keras_load", "keras_predict"):
+    fill(target, seeds("models/**/*.h5", "models/**/*.keras", "damaged/*.h5", "damaged/*.keras"))
 fill_filters()
 for folder in sorted((HERE / "corpus").iterdir()):
     print(f"{folder.name}: {sum(1 for _ in folder.iterdir())} seeds")

@@ -11,8 +11,62 @@
 //! # Ok::<(), keras_runtime::Error>(())
 //! ```
 //!
-//! A layer of the model is lowered to a small set of operations ([`ops`]), a plan is made for the
-//! shapes of the inputs, and the plan is run.
+//! [`load_model`] opens what any Keras wrote, [`Model::predict`] computes it. A layer of the model is
+//! lowered to a small set of operations ([`ops`]), a plan is made for the shapes of the inputs, and
+//! the plan is run; the next inputs of these shapes find it ready. One model serves many threads.
+//!
+//! # Code of the file's author
+//!
+//! A file holds the names of custom layers, functions and lambdas, not what they compute. Loading
+//! names all of them; the caller maps each: to an object of Keras's own, to a function of a tensor,
+//! or to a [`CustomLayer`] composed of `keras.ops`.
+//!
+//! ```
+//! let path = "../../fixtures/models/k3_lambda.keras";
+//! let error = keras_runtime::load_model(path).unwrap_err().to_string();
+//! assert!(error.contains(r#"layer "<lambda>" at lambdas/twice"#), "{error}");
+//!
+//! let model = keras_runtime::Loader::new()
+//!     .function("twice", |ops, x| ops.add(ops.multiply(x, 2.0)?, 1.0))
+//!     .load(path)?;
+//! # Ok::<(), keras_runtime::Error>(())
+//! ```
+//!
+//! Shapes of their outputs follow from the composition, their weights are bound to those in the file,
+//! and their config stays in [`Model::file`] as it was read. The example `custom_attention` has an
+//! attention layer as old files hold it.
+//!
+//! # Dropout at work, and states
+//!
+//! [`Predict`] has the choices of a prediction: `training=True` with a seed, rows at a time, memory.
+//!
+//! ```
+//! use keras_runtime::{Predict, Tensor};
+//!
+//! let model = keras_runtime::load_model("../../fixtures/models/k3_noise.keras")?;
+//! let x = Tensor::new([1, 6], vec![0.5_f32; 6])?;
+//! let y = model.predict_with(&[x], &Predict::new().training(true).seed(7))?;
+//! # Ok::<(), keras_runtime::Error>(())
+//! ```
+//!
+//! Recurrent layers with `stateful=True` go on where the last prediction ended, until
+//! [`Model::reset_states`]; a [`Session`] keeps states apart from those of other callers.
+//!
+//! ```
+//! let model = keras_runtime::load_model("../../fixtures/models/k3_stateful.keras")?;
+//! let x = keras_runtime::Tensor::zeros([2, 4, 3], keras_runtime::DType::Float32);
+//! let first = model.predict(&[x.clone()])?;
+//! assert_ne!(model.predict(&[x.clone()])?, first);
+//! model.reset_states();
+//! assert_eq!(model.predict(&[x])?, first);
+//! # Ok::<(), keras_runtime::Error>(())
+//! ```
+//!
+//! # Bounds
+//!
+//! A file only claims sizes: [`Limits`] are asked before anything is allocated for them. What a layer
+//! does that is not computed is an error that says so; `LAYERS.md` beside this crate lists every
+//! class and what proves it.
 
 #![allow(
     clippy::cast_possible_truncation,

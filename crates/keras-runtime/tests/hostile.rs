@@ -10,10 +10,12 @@
 #[allow(dead_code, reason = "the other tests look at what was recorded")]
 mod cases;
 
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, PanicHookInfo};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use keras_runtime::{DType, Limits, Loader, Predict, Tensor};
+use keras_runtime::{DType, Limits, Loader, Predict, Result, Tensor};
 use peak_alloc::PeakAlloc;
 use serde_json::{Value, json};
 
@@ -230,23 +232,61 @@ fn damage(value: &mut Value, random: &mut Random) {
     };
 }
 
+/// Collects what must not happen: panics, and what takes long or much memory.
+struct Watch {
+    harm: BTreeMap<String, String>,
+    place: Arc<Mutex<String>>,
+    hook: Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send>,
+}
+
+impl Watch {
+    fn start() -> Self {
+        let place = Arc::new(Mutex::new(String::new()));
+        let hook = std::panic::take_hook();
+        let panicked = Arc::clone(&place);
+        std::panic::set_hook(Box::new(move |info| *panicked.lock().unwrap() = info.to_string()));
+        Self { harm: BTreeMap::new(), place, hook }
+    }
+
+    /// Whether `run` gave a result; `input` is what it does it on.
+    fn runs(&mut self, input: &str, run: impl FnOnce() -> Result<Vec<Tensor>>) -> bool {
+        let (before, start) = (MEMORY.current_usage(), Instant::now());
+        MEMORY.reset_peak_usage();
+        let result = std::panic::catch_unwind(AssertUnwindSafe(run));
+        let (peak, elapsed) = (MEMORY.peak_usage().saturating_sub(before), start.elapsed());
+        if peak > 128 << 20 || elapsed > Duration::from_secs(2) {
+            self.harm.insert(format!("{peak} bytes, {elapsed:?}"), input.to_owned());
+        }
+        let Ok(result) = result else {
+            let place = self.place.lock().unwrap().clone();
+            self.harm.entry(place).or_insert_with(|| input.to_owned());
+            return false;
+        };
+        result.is_ok()
+    }
+
+    fn end(self) {
+        std::panic::set_hook(self.hook);
+        assert!(self.harm.is_empty(), "{:#?}", self.harm);
+    }
+}
+
+/// Inputs of a hostile test; `HOSTILE_INPUTS` asks for more.
+fn inputs(usual: usize) -> usize {
+    std::env::var("HOSTILE_INPUTS").map_or(usual, |n| n.parse().unwrap())
+}
+
 /// Layers of every class with hostile values in every place: loaded and run, it ends soon, within
 /// the limits, and never in a panic.
 #[test]
 fn no_layer_does_harm() {
     let _alone = alone();
-    let inputs: usize = std::env::var("HOSTILE_INPUTS").map_or(20_000, |n| n.parse().unwrap());
+    let inputs = inputs(20_000);
     let models: Vec<(Value, Vec<Tensor>)> = cases::all().iter().map(cases::Case::model).collect();
     assert!(models.len() > 700, "{}", models.len());
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let mut watch = Watch::start();
     let mut computed = 0;
-    let mut panics = std::collections::BTreeMap::new();
-    let place = Arc::new(Mutex::new(String::new()));
-    let hook = std::panic::take_hook();
-    std::panic::set_hook({
-        let place = Arc::clone(&place);
-        Box::new(move |info| *place.lock().unwrap() = info.to_string())
-    });
     for i in 0..inputs {
         let (config, x) = &models[i % models.len()];
         let mut config = config.clone();
@@ -255,26 +295,52 @@ fn no_layer_does_harm() {
             let part = if random.below(8) == 0 { "inbound_nodes" } else { "config" };
             damage(&mut layer[part], &mut random);
         }
-        let training = random.below(4) == 0;
+        let how = Predict::new().training(random.below(4) == 0);
         let text = config.to_string();
-        let (before, start) = (MEMORY.current_usage(), Instant::now());
-        MEMORY.reset_peak_usage();
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            let model = Loader::new().limits(LIMITS).from_bytes(text.clone())?;
-            model.predict_with(x, &Predict::new().training(training))
-        }));
-        let (peak, elapsed) = (MEMORY.peak_usage().saturating_sub(before), start.elapsed());
-        if peak > 128 << 20 || elapsed > Duration::from_secs(2) {
-            panics.insert(format!("{peak} bytes, {elapsed:?}"), text.clone());
-        }
-        match result {
-            Ok(result) => computed += usize::from(result.is_ok()),
-            Err(_) => {
-                panics.entry(place.lock().unwrap().clone()).or_insert(text);
-            }
-        }
+        let ran = watch.runs(&text, || {
+            Loader::new().limits(LIMITS).from_bytes(text.clone())?.predict_with(x, &how)
+        });
+        computed += usize::from(ran);
     }
-    std::panic::set_hook(hook);
-    assert!(panics.is_empty(), "{panics:#?}");
+    watch.end();
+    assert!((inputs / 10..inputs).contains(&computed), "{computed} of {inputs} computed");
+}
+
+/// Whole files with a few wrong bytes, weights included.
+#[test]
+fn no_file_does_harm() {
+    let _alone = alone();
+    let inputs = inputs(1_000);
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/models");
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|p| matches!(p.extension().and_then(|e| e.to_str()), Some("h5" | "keras")))
+        .collect();
+    paths.sort();
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let mut watch = Watch::start();
+    let mut computed = 0;
+    for i in 0..inputs {
+        let path = &paths[i % paths.len()];
+        let mut bytes = std::fs::read(path).unwrap();
+        let mut input = path.display().to_string();
+        for _ in 0..=random.below(3) {
+            let (at, value) = (random.below(bytes.len()), random.below(256));
+            bytes[at] = u8::try_from(value).unwrap();
+            input += &format!(" [{at}] = {value}");
+        }
+        let ran = watch.runs(&input, || {
+            let model = Loader::new().limits(LIMITS).from_bytes(bytes)?;
+            let zeros = model.inputs().iter().map(|input| {
+                let shape: Vec<usize> =
+                    input.shape.dims().iter().map(|n| n.unwrap_or(2).min(64)).collect();
+                Tensor::zeros(shape, input.dtype)
+            });
+            model.predict(&zeros.collect::<Vec<_>>())
+        });
+        computed += usize::from(ran);
+    }
+    watch.end();
     assert!((inputs / 10..inputs).contains(&computed), "{computed} of {inputs} computed");
 }

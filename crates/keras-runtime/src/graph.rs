@@ -36,6 +36,10 @@ pub(crate) enum Constant {
         shape: Vec<usize>,
         bytes: Bytes,
     },
+    /// Nothing but a shape: the numbers are in the operation that uses them.
+    Packed {
+        shape: Vec<usize>,
+    },
 }
 
 impl Constant {
@@ -45,6 +49,7 @@ impl Constant {
             Self::Mapped { shape, bytes } => {
                 View { shape, data: Slice::Float32(bytemuck::cast_slice(bytes)) }
             }
+            Self::Packed { shape } => View { shape, data: Slice::Float32(&[]) },
         }
     }
 }

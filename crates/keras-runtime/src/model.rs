@@ -1,12 +1,15 @@
 //! A loaded model: its inputs and outputs, and the plans that compute them.
 
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use keras_model::source::dialect::Generation;
-use keras_model::{Arg, DType, Inputs, KerasTensor, Kind, Layer, ModelFile, Shape};
+use keras_model::{Arg, DType, KerasTensor, Kind, Layer, ModelFile, Shape};
+use smallvec::SmallVec;
 
 use crate::graph::{Builder, Extra};
+use crate::kernels::PackedCache;
 use crate::lower;
 use crate::plan::Plan;
 use crate::states::States;
@@ -44,11 +47,15 @@ pub struct Model {
     weights: Weights,
     limits: Limits,
     plans: Mutex<Vec<(PlanKey, Planned)>>,
+    packed: PackedCache,
     /// Whether the rows of a batch have nothing to do with each other.
     pub(crate) has_independent_rows: bool,
     pub(crate) is_stateful: bool,
     pub(crate) states: Mutex<States>,
 }
+
+/// The inputs of one prediction: the caller's, where they fit as they are.
+pub(crate) type Inputs<'t> = SmallVec<[Cow<'t, Tensor>; 4]>;
 
 /// What a plan was made for: shape and type of each input, and whether for `training=True`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,8 +123,17 @@ impl Model {
             dtype: tensor.dtype,
         });
         let inputs = inputs.collect();
-        let (plans, states) = (Mutex::default(), Mutex::default());
-        Ok(Self { file, inputs, weights, limits, plans, has_independent_rows, is_stateful, states })
+        Ok(Self {
+            file,
+            inputs,
+            weights,
+            limits,
+            plans: Mutex::default(),
+            packed: PackedCache::default(),
+            has_independent_rows,
+            is_stateful,
+            states: Mutex::default(),
+        })
     }
 
     /// What it takes, in the order of `model.inputs`.
@@ -167,10 +183,10 @@ impl Model {
     }
 
     /// The tensors as the model takes them.
-    pub(crate) fn fit(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+    pub(crate) fn fit<'t>(&self, inputs: &'t [Tensor]) -> Result<Inputs<'t>> {
         // A row of layers that was saved without a shape takes anything.
         if self.inputs.is_empty() {
-            return Ok(inputs.to_vec());
+            return Ok(inputs.iter().map(Cow::Borrowed).collect());
         }
         if inputs.len() != self.inputs.len() {
             let (expected, found) = (self.inputs.len(), inputs.len());
@@ -182,18 +198,28 @@ impl Model {
 
     /// How inputs of these shapes are computed. If rows may be computed apart, no more of them at
     /// once than fit in `memory` bytes.
-    pub(crate) fn plan(&self, inputs: &[Tensor], training: bool, memory: u64) -> Result<Planned> {
-        let shapes = inputs.iter().map(|t| (t.shape().to_vec(), t.dtype()));
-        let key = PlanKey { inputs: shapes.collect(), training, memory };
+    pub(crate) fn plan(
+        &self,
+        inputs: &[Cow<'_, Tensor>],
+        training: bool,
+        memory: u64,
+    ) -> Result<Planned> {
+        let same = |key: &PlanKey| {
+            let shapes = key.inputs.iter().map(|(shape, dtype)| (shape.as_slice(), *dtype));
+            (key.training, key.memory) == (training, memory)
+                && shapes.eq(inputs.iter().map(|t| (t.shape(), t.dtype())))
+        };
         {
             let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(at) = plans.iter().position(|(k, _)| *k == key) {
+            if let Some(at) = plans.iter().position(|(key, _)| same(key)) {
                 let found = plans.remove(at);
                 let plan = found.1.clone();
                 plans.push(found);
                 return Ok(plan);
             }
         }
+        let shapes = inputs.iter().map(|t| (t.shape().to_vec(), t.dtype()));
+        let key = PlanKey { inputs: shapes.collect(), training, memory };
         let rows = crate::predict::rows(inputs)
             .filter(|rows| *rows > 1 && self.has_independent_rows && !training);
         let planned = match (self.lower(&key), rows) {
@@ -216,7 +242,7 @@ impl Model {
         let mut builder = Builder::new(&self.weights, self.limits);
         let values = key.inputs.iter().map(|(shape, dtype)| builder.input(shape, *dtype));
         let values: Vec<_> = values.collect();
-        let call = Inputs {
+        let call = keras_model::Inputs {
             args: vec![match values.as_slice() {
                 [one] => Arg::Tensor(*one),
                 many => Arg::List(many.iter().map(|v| Arg::Tensor(*v)).collect()),
@@ -230,7 +256,7 @@ impl Model {
         let outputs = lower::model::lower(model, &mut builder, &call)?;
         builder.leave();
         let (graph, extras) = builder.finish(outputs);
-        let plan = Plan::new(graph)?;
+        let plan = Plan::new(graph, &self.packed)?;
         self.limits.check_memory("the values of the model", Some(plan.bytes()))?;
         Ok(Lowered { plan, extras })
     }
@@ -239,9 +265,9 @@ impl Model {
 impl Input {
     /// The tensor as the model takes it: floats and integers in its type, an axis of length 1 at the
     /// end added or dropped as Keras does.
-    fn fit(&self, tensor: &Tensor) -> Result<Tensor> {
+    fn fit<'t>(&self, tensor: &'t Tensor) -> Result<Cow<'t, Tensor>> {
         let dims = self.shape.dims();
-        let mut shape = tensor.shape().to_vec();
+        let mut shape: SmallVec<[usize; 8]> = tensor.shape().into();
         if shape.len() + 1 == dims.len() && dims.last() == Some(&Some(1)) {
             shape.push(1);
         } else if shape.len() == dims.len() + 1 && shape.last() == Some(&1) {
@@ -261,6 +287,9 @@ impl Input {
                 found_dtype: tensor.dtype(),
             });
         }
-        tensor.cast(self.dtype)?.with_shape(shape)
+        if tensor.dtype() == self.dtype && tensor.shape() == shape.as_slice() {
+            return Ok(Cow::Borrowed(tensor));
+        }
+        tensor.cast(self.dtype)?.with_shape(shape.to_vec()).map(Cow::Owned)
     }
 }

@@ -1,14 +1,16 @@
 //! A plan: the graph for one set of input shapes, ready to run. What is not needed is dropped,
 //! weights are packed, and every value has its place in a few buffers that are used again and again.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use keras_model::DType;
+use smallvec::SmallVec;
 
 use crate::fuse::fuse;
 use crate::graph::{Constant, Graph, Node, Source, Value};
-use crate::kernels::parallel;
+use crate::kernels::{PackedCache, parallel};
 use crate::ops::{Op, Out, size};
 use crate::tensor::{Data, View};
 use crate::{Error, Result, Tensor};
@@ -70,11 +72,11 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn new(graph: Graph) -> Result<Self> {
+    pub(crate) fn new(graph: Graph, cache: &PackedCache) -> Result<Self> {
         let mut graph = graph;
         drop_unused(&mut graph);
         fuse(&mut graph)?;
-        pack(&mut graph);
+        pack(&mut graph, cache);
         let owners = owners(&graph);
         let last_use = last_use(&graph, &owners);
         let mut layout = Layout::default();
@@ -112,7 +114,7 @@ impl Plan {
     }
 
     /// The outputs for these inputs, whose shapes are those that the plan was made for.
-    pub(crate) fn run(&self, inputs: &[Tensor]) -> Result<Vec<Tensor>> {
+    pub(crate) fn run(&self, inputs: &[Cow<'_, Tensor>]) -> Result<Vec<Tensor>> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut buffers = match idle {
             Some(buffers) => buffers,
@@ -131,17 +133,18 @@ impl Plan {
         self.buffers.iter().map(zeros).collect()
     }
 
-    fn compute(&self, inputs: &[Tensor], buffers: &mut [Data]) -> Result<Vec<Tensor>> {
+    fn compute(&self, inputs: &[Cow<'_, Tensor>], buffers: &mut [Data]) -> Result<Vec<Tensor>> {
         for step in &self.steps {
             // The outputs are taken out of the list, so that the inputs can be borrowed from it.
-            let mut taken: Vec<Data> = step
-                .outputs
-                .iter()
-                .map(|(at, _)| match buffers.get_mut(*at) {
-                    Some(buffer) => std::mem::replace(buffer, Data::Bool(Vec::new())),
-                    None => Data::Bool(Vec::new()),
-                })
-                .collect();
+            let mut taken: SmallVec<[Data; 4]> = SmallVec::new();
+            for (at, _) in &step.outputs {
+                let nothing = Data::Bool(Vec::new());
+                taken.push(
+                    buffers.get_mut(*at).map_or(nothing, |buffer| {
+                        std::mem::replace(buffer, Data::Bool(Vec::new()))
+                    }),
+                );
+            }
             let done = run_step(step, inputs, buffers, &mut taken);
             for ((at, _), data) in step.outputs.iter().zip(taken) {
                 if let Some(buffer) = buffers.get_mut(*at) {
@@ -154,16 +157,25 @@ impl Plan {
     }
 }
 
-fn run_step(step: &Step, inputs: &[Tensor], buffers: &[Data], taken: &mut [Data]) -> Result<()> {
-    let views: Vec<View<'_>> =
-        step.inputs.iter().map(|o| view(o, inputs, buffers)).collect::<Result<_>>()?;
+fn run_step(
+    step: &Step,
+    inputs: &[Cow<'_, Tensor>],
+    buffers: &[Data],
+    taken: &mut [Data],
+) -> Result<()> {
+    let views = step.inputs.iter().map(|o| view(o, inputs, buffers));
+    let views: SmallVec<[View<'_>; 8]> = views.collect::<Result<_>>()?;
     let outputs = step.outputs.iter().zip(taken);
-    let mut outputs: Vec<Out<'_>> =
+    let mut outputs: SmallVec<[Out<'_>; 4]> =
         outputs.map(|((_, shape), data)| Out { shape, data: data.part_mut(size(shape)) }).collect();
     step.op.forward(&views, &mut outputs)
 }
 
-fn view<'a>(operand: &'a Operand, inputs: &'a [Tensor], buffers: &'a [Data]) -> Result<View<'a>> {
+fn view<'a>(
+    operand: &'a Operand,
+    inputs: &'a [Cow<'_, Tensor>],
+    buffers: &'a [Data],
+) -> Result<View<'a>> {
     let missing = || Error::op("plan", "a value has no place");
     let data = match &operand.place {
         Place::Input(at) => inputs.get(*at).ok_or_else(missing)?.view().data,
@@ -201,23 +213,39 @@ fn drop_unused(graph: &mut Graph) {
     graph.nodes.retain(|_| keep.next().unwrap_or(true));
 }
 
-/// Brings constant weights into the form that the inner loops read.
-fn pack(graph: &mut Graph) {
+/// Brings constant weights into the form that the inner loops read. What was computed for that only
+/// is let go.
+fn pack(graph: &mut Graph, cache: &PackedCache) {
+    let mut users = vec![0_usize; graph.specs.len()];
+    for value in graph.nodes.iter().flat_map(|n| &n.inputs).chain(&graph.outputs) {
+        if let Some(users) = users.get_mut(value.0) {
+            *users += 1;
+        }
+    }
     let mut nodes = std::mem::take(&mut graph.nodes);
     for node in &mut nodes {
         let Node { op, inputs, .. } = node;
-        let constant = inputs.get(1).and_then(|v| graph.constant(*v));
-        let Some(constant) = constant else { continue };
+        let Some(value) = inputs.get(1).copied() else { continue };
+        let Some(constant) = graph.constant(value).cloned() else { continue };
         let shape = inputs.first().and_then(|v| graph.specs.get(v.0)).map(|s| s.shape.as_slice());
         let rows = match shape {
             Some([rows @ .., _]) => size(rows),
             _ => 0,
         };
-        match op {
-            Op::MatMul(op) => op.pack(rows, constant.view()),
-            Op::Conv(op) => op.pack(constant.view()),
-            Op::Recurrent(op) => op.pack(constant.view()),
-            _ => {}
+        let packed = match op {
+            Op::MatMul(op) => op.pack(cache, rows, constant.view()),
+            Op::Conv(op) => op.pack(cache, constant.view()),
+            Op::ConvTranspose(op) => op.pack(cache, constant.view()),
+            Op::Recurrent(op) => op.pack(cache, constant.view()),
+            _ => false,
+        };
+        let only = users.get(value.0) == Some(&1) && matches!(*constant, Constant::Tensor(_));
+        if packed
+            && only
+            && let Some(source) = graph.sources.get_mut(value.0)
+        {
+            let shape = constant.view().shape.to_vec();
+            *source = Source::Constant(Arc::new(Constant::Packed { shape }));
         }
     }
     graph.nodes = nodes;

@@ -1,9 +1,10 @@
 //! `predict`: batches through plans.
 
+use std::borrow::Cow;
 use std::sync::PoisonError;
 
 use crate::graph::Extra;
-use crate::model::{Lowered, Planned};
+use crate::model::{Inputs, Lowered, Planned};
 use crate::states::States;
 use crate::{Error, Model, Result, Tensor};
 
@@ -133,7 +134,7 @@ impl Model {
     /// Rows that are computed at once, or in parts if there is not the memory.
     fn batch(
         &self,
-        inputs: &[Tensor],
+        inputs: &[Cow<'_, Tensor>],
         how: &Predict,
         seed: u64,
         states: &mut States,
@@ -141,13 +142,13 @@ impl Model {
         match (self.plan(inputs, how.training, how.memory)?, rows(inputs)) {
             (Planned::Parts(size), Some(rows)) => self.parts(inputs, rows, size, how, states),
             (Planned::Parts(_), None) => Err(Error::Value("a batch has no rows".to_owned())),
-            (Planned::Whole(lowered), _) => run(&lowered, inputs.to_vec(), seed, states),
+            (Planned::Whole(lowered), _) => run(&lowered, inputs, seed, states),
         }
     }
 
     fn parts(
         &self,
-        inputs: &[Tensor],
+        inputs: &[Cow<'_, Tensor>],
         rows: usize,
         size: usize,
         how: &Predict,
@@ -156,7 +157,7 @@ impl Model {
         let mut outputs: Vec<Vec<Tensor>> = Vec::with_capacity(rows.div_ceil(size));
         for (part, start) in (0..rows).step_by(size).enumerate() {
             let rows = inputs.iter().map(|t| t.rows(start, start + size));
-            let rows: Vec<Tensor> = rows.collect::<Result<_>>()?;
+            let rows: Inputs<'_> = rows.map(|t| t.map(Cow::Owned)).collect::<Result<_>>()?;
             // Each part has random numbers of its own.
             let seed = how.seed.wrapping_add((part as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15));
             outputs.push(self.batch(&rows, how, seed, states)?);
@@ -171,22 +172,23 @@ impl Model {
 }
 
 /// The number of rows, if all inputs have the same.
-pub(crate) fn rows(inputs: &[Tensor]) -> Option<usize> {
+pub(crate) fn rows(inputs: &[Cow<'_, Tensor>]) -> Option<usize> {
     let rows = *inputs.first()?.shape().first()?;
     inputs.iter().all(|t| t.shape().first() == Some(&rows)).then_some(rows)
 }
 
 fn run(
     lowered: &Lowered,
-    mut inputs: Vec<Tensor>,
+    given: &[Cow<'_, Tensor>],
     seed: u64,
     states: &mut States,
 ) -> Result<Vec<Tensor>> {
+    let mut inputs: Inputs<'_> = given.iter().map(|t| Cow::Borrowed(&**t)).collect();
     for extra in &lowered.extras {
-        inputs.push(match extra {
+        inputs.push(Cow::Owned(match extra {
             Extra::Seed => Tensor::scalar(seed as i64),
             Extra::State { layer, index, spec } => states.get(layer, *index, spec)?,
-        });
+        }));
     }
     let mut outputs = lowered.plan.run(&inputs)?;
     let kept = lowered.extras.iter().filter_map(|extra| match extra {

@@ -1,5 +1,7 @@
 //! Functions of vectors: `exp` and what is made of it, within a few units in the last place.
 
+use std::f32::consts::FRAC_2_SQRT_PI;
+
 use super::simd::{Kernel, MAGIC, Simd, dispatch};
 
 /// A function of one number that has a form for vectors.
@@ -247,7 +249,7 @@ unsafe fn erf_near_zero<S: Simd>(x: S::V) -> S::V {
     unsafe {
         let p = polynomial::<S, 5>(
             S::mul(x, x),
-            [1.128_379_1, -0.376_126_08, 0.112_828_23, -0.026_757_205, 0.004_718_027],
+            [FRAC_2_SQRT_PI, -0.376_126_08, 0.112_828_23, -0.026_757_205, 0.004_718_027],
         );
         S::mul(x, p)
     }

@@ -1,5 +1,7 @@
 //! A matrix in the form that the inner loops of a product read.
 
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
 use super::simd::Isa;
 
 /// A matrix `[k, n]` in panels of a few vectors of columns, each `[k, width]`; the last is filled
@@ -98,4 +100,59 @@ impl Packed {
         let size = self.width() * self.k;
         &self.data[panel * size..(panel + 1) * size]
     }
+}
+
+/// The packed weights of a model, so that plans for other shapes of its inputs have no copies of
+/// their own.
+#[derive(Debug, Default)]
+pub(crate) struct PackedCache(Mutex<Vec<Weak<Packed>>>);
+
+impl PackedCache {
+    /// The packed matrix whose element `(i, j)` is `b[i · row + j · column]`: one that is in use
+    /// already if there is one.
+    pub(crate) fn get(
+        &self,
+        b: &[f32],
+        sizes: [usize; 2],
+        row: usize,
+        column: usize,
+    ) -> Arc<Packed> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|packed| packed.strong_count() > 0);
+        let mut alive = known.iter().filter_map(Weak::upgrade);
+        if let Some(found) = alive.find(|packed| packed.holds(b, sizes, row, column)) {
+            return found;
+        }
+        let packed = Arc::new(Packed::new(b, sizes, row, column));
+        known.push(Arc::downgrade(&packed));
+        packed
+    }
+}
+
+impl Packed {
+    /// Whether it is that matrix, bit by bit.
+    fn holds(&self, b: &[f32], sizes: [usize; 2], row: usize, column: usize) -> bool {
+        let width = self.width();
+        let same = |i: usize, panel: usize| {
+            let first = panel * width;
+            let packed = &self.panel(panel)[i * width..(i + 1) * width];
+            let columns = first..self.n.min(first + width);
+            columns.zip(packed).all(|(j, p)| b[i * row + j * column].to_bits() == p.to_bits())
+        };
+        sizes == [self.k, self.n] && (0..self.panels()).all(|p| (0..self.k).all(|i| same(i, p)))
+    }
+}
+
+#[test]
+fn equal_matrices_are_packed_once() {
+    let cache = PackedCache::default();
+    let b: Vec<f32> = (0..6 * 70).map(|i| i as f32).collect();
+    let first = cache.get(&b, [6, 70], 70, 1);
+    assert!(Arc::ptr_eq(&first, &cache.get(&b, [6, 70], 70, 1)));
+    assert!(!Arc::ptr_eq(&first, &cache.get(&b, [6, 70], 1, 6)));
+    assert!(!Arc::ptr_eq(&first, &cache.get(&b, [70, 6], 6, 1)));
+    let mut other = b.clone();
+    other[419] += 1.0;
+    assert!(!Arc::ptr_eq(&first, &cache.get(&other, [6, 70], 70, 1)));
+    assert!(first.holds(&b, [6, 70], 70, 1));
 }

@@ -45,6 +45,18 @@ pub(crate) fn chunks<T: Send>(
     data.chunks_mut(len).enumerate().for_each(|(i, chunk)| f(i, chunk));
 }
 
+/// Calls `f` with each of the parts; `work` is the number of multiplications of all together.
+pub(crate) fn all<P: Send>(parts: Vec<P>, work: usize, f: impl Fn(P) + Sync + Send) {
+    #[cfg(feature = "parallel")]
+    if parts.len() > 1 && threads(work) > 1 {
+        use rayon::prelude::*;
+        parts.into_par_iter().for_each(f);
+        return;
+    }
+    let _ = work;
+    parts.into_iter().for_each(f);
+}
+
 /// Runs `f` on a thread that shares its work without being woken up for each piece of it.
 pub(crate) fn enter<R: Send>(work: usize, f: impl FnOnce() -> R + Send) -> R {
     #[cfg(feature = "parallel")]

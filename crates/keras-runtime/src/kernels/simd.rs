@@ -215,6 +215,7 @@ impl Simd for Plain {
 pub(crate) use x86::{Avx2, Avx512};
 
 #[cfg(target_arch = "x86_64")]
+#[allow(clippy::wildcard_imports, reason = "the instructions have names of their own")]
 mod x86 {
     use std::arch::x86_64::*;
 

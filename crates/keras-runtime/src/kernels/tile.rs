@@ -1,6 +1,11 @@
 //! The innermost loop of a product: a few rows by a few vectors of columns, whose sums stay in the
 //! registers until they are written.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "rows and vectors of registers are counted alike, whatever is read with them"
+)]
+
 use super::simd::{Isa, Kernel, Simd, dispatch_on};
 
 /// What is needed for one tile of `C`.

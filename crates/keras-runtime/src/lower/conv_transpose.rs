@@ -82,5 +82,5 @@ pub(super) fn op(
         dilation: dilation.to_vec(),
         borders,
     };
-    Ok(ops::ConvTranspose { window, output })
+    Ok(ops::ConvTranspose::new(window, output))
 }

@@ -8,7 +8,7 @@ use super::finish::{Finish, Operands};
 use super::window::{Cube, Window, inner};
 use super::{Operator, Out, Spec, Types, single, size};
 use crate::element::Number;
-use crate::kernels::{OUTSIDE, Packed, Rows, gemm, with_scratch};
+use crate::kernels::{OUTSIDE, Packed, PackedCache, Rows, gemm, with_scratch};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -26,28 +26,33 @@ pub(crate) struct Conv {
     pub(crate) groups: usize,
     pub(crate) finish: Finish,
     /// The kernel of each group in the form that the inner loop reads.
-    pub(crate) packed: Option<Arc<Vec<Packed>>>,
+    pub(crate) packed: Vec<Arc<Packed>>,
 }
 
 impl Conv {
     pub(crate) fn new(window: Window, groups: usize) -> Self {
-        Self { window, groups, finish: Finish::default(), packed: None }
+        Self { window, groups, finish: Finish::default(), packed: Vec::new() }
     }
 
     /// Brings a constant kernel into the form that the inner loop reads.
-    pub(crate) fn pack(&mut self, kernel: View<'_>) {
-        if let Ok(data) = kernel.of::<f32>(Self::NAME) {
-            self.packed = Some(Arc::new(self.panels(data, kernel.shape)));
-        }
+    pub(crate) fn pack(&mut self, cache: &PackedCache, kernel: View<'_>) -> bool {
+        let Ok(data) = kernel.of::<f32>(Self::NAME) else { return false };
+        self.packed = self.panels(data, kernel.shape, |b, sizes, row| cache.get(b, sizes, row, 1));
+        true
     }
 
-    fn panels(&self, kernel: &[f32], shape: &[usize]) -> Vec<Packed> {
+    fn panels(
+        &self,
+        kernel: &[f32],
+        shape: &[usize],
+        pack: impl Fn(&[f32], [usize; 2], usize) -> Arc<Packed>,
+    ) -> Vec<Arc<Packed>> {
         let filters = shape.last().copied().unwrap_or(0);
         let rows = size(&shape[..shape.len() - 1]);
         let each = filters / self.groups;
         let group = |g: usize| {
             let start = (g * each).min(kernel.len());
-            Packed::new(&kernel[start..], [rows, each], filters, 1)
+            pack(&kernel[start..], [rows, each], filters)
         };
         (0..self.groups).map(group).collect()
     }
@@ -156,12 +161,12 @@ impl Operator for Conv {
         let filters = kernel.shape.last().copied().unwrap_or(0);
         let image = image.of::<f32>(Self::NAME)?;
         let own;
-        let packed = match &self.packed {
-            Some(packed) => packed,
-            None => {
-                own = Arc::new(self.panels(kernel.of(Self::NAME)?, kernel.shape));
-                &own
-            }
+        let packed = if self.packed.is_empty() {
+            let pack = |b: &[f32], sizes, row| Arc::new(Packed::new(b, sizes, row, 1));
+            own = self.panels(kernel.of(Self::NAME)?, kernel.shape, pack);
+            &own
+        } else {
+            &self.packed
         };
         let y = out::<f32>(&mut y.data, Self::NAME)?;
         let (length, each) = (channels / self.groups, filters / self.groups);

@@ -1,8 +1,13 @@
 //! Transposed convolutions.
 
+use std::sync::Arc;
+
+use keras_model::DType;
+
 use super::window::{Window, inner};
 use super::{Operator, Out, Spec, Types, inputs, single, size};
 use crate::element::Real;
+use crate::kernels::{Epilogue, Matrix, Packed, PackedCache, gemm, with_scratch};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -14,12 +19,31 @@ use crate::{Error, Result};
 ///
 /// # Source
 /// `keras.ops.conv_transpose(inputs, kernel, strides, padding)`, Keras 3.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(crate) struct ConvTranspose {
     /// The window over the output; its borders are what is cut off.
     pub(crate) window: Window,
     /// The spatial shape of the output.
     pub(crate) output: Vec<usize>,
+    /// The kernel in the form that the inner loop reads, where it is a constant.
+    pub(crate) packed: Option<Arc<Packed>>,
+}
+
+impl ConvTranspose {
+    pub(crate) fn new(window: Window, output: Vec<usize>) -> Self {
+        Self { window, output, packed: None }
+    }
+
+    /// Brings a constant kernel into the form that the inner loop reads.
+    pub(crate) fn pack(&mut self, cache: &PackedCache, kernel: View<'_>) -> bool {
+        let (Ok(data), Some((channels, rest))) =
+            (kernel.of::<f32>(Self::NAME), kernel.shape.split_last())
+        else {
+            return false;
+        };
+        self.packed = Some(cache.get(data, [*channels, size(rest)], 1, *channels));
+        true
+    }
 }
 
 impl Operator for ConvTranspose {
@@ -50,11 +74,47 @@ impl Operator for ConvTranspose {
 
     fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
         let ([x, kernel], y) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
+        if let (DType::Float32, Some(packed)) = (x.data.dtype(), &self.packed) {
+            return self.run_packed(*x, packed, y);
+        }
         floats!(x.data.dtype(), Self::NAME, T => self.run::<T>(*x, *kernel, y))
     }
 }
 
+/// Products that are made before they are added to the result.
+const BLOCK: usize = 1 << 16;
+
 impl ConvTranspose {
+    /// The products of some places with the whole kernel at once, then their sums.
+    fn run_packed(&self, x: View<'_>, kernel: &Packed, y: &mut Out<'_>) -> Result<()> {
+        let cube = self.window.cube(inner(y.shape), inner(x.shape));
+        let channels = x.shape.last().copied().unwrap_or(0).max(1);
+        let filters = y.shape.last().copied().unwrap_or(0);
+        let x = x.of::<f32>(Self::NAME)?;
+        let y = out::<f32>(&mut y.data, Self::NAME)?;
+        y.fill(0.0);
+        let columns = kernel.columns().max(1);
+        let places = (BLOCK / columns).max(1);
+        with_scratch(|products| {
+            for (block, x) in x.chunks(places * channels).enumerate() {
+                products.clear();
+                products.resize(x.len() / channels * columns, 0.0);
+                let rows = Matrix { columns: channels };
+                gemm(x, &rows, kernel, Epilogue::NONE, products, [columns, 0]);
+                for (i, products) in products.chunks_exact(columns).enumerate() {
+                    let row = block * places + i;
+                    let start = row / cube.places() * size(&cube.input);
+                    cube.each(row % cube.places(), |tap, position| {
+                        let y = &mut y[(start + position) * filters..][..filters];
+                        let products = &products[tap * filters..][..filters];
+                        y.iter_mut().zip(products).for_each(|(y, p)| *y += *p);
+                    });
+                }
+            }
+        });
+        Ok(())
+    }
+
     fn run<T: Real>(&self, x: View<'_>, kernel: View<'_>, y: &mut Out<'_>) -> Result<()> {
         // The convolution whose transpose this is reads `y` and makes `x`.
         let cube = self.window.cube(inner(y.shape), inner(x.shape));
@@ -76,4 +136,20 @@ impl ConvTranspose {
         }
         Ok(())
     }
+}
+
+#[test]
+fn both_ways_give_the_same() {
+    let window =
+        Window { size: vec![3], strides: vec![2], dilation: vec![1], borders: vec![(1, 0)] };
+    let tensor = |shape: &[usize]| {
+        let n = size(shape);
+        crate::Tensor::new(shape.to_vec(), (0..n).map(|i| (i % 7) as f32).collect::<Vec<_>>())
+            .unwrap()
+    };
+    let (x, kernel) = (tensor(&[2, 4, 2]), tensor(&[3, 5, 2]));
+    let mut op = ConvTranspose::new(window, vec![8]);
+    let plain = super::run(op.clone(), &[x.clone(), kernel.clone()]).unwrap();
+    op.pack(&PackedCache::default(), kernel.view());
+    assert_eq!(super::run(op, &[x, kernel]).unwrap(), plain);
 }

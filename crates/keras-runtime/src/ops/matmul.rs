@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::finish::{Finish, Operands};
-use super::{Operator, Out, Spec, Types, broadcast, broadcast_strides, rows, single, size};
+use super::{Dims, Operator, Out, Spec, Types, broadcast, broadcast_strides, rows, single, size};
 use crate::element::Number;
-use crate::kernels::{Epilogue, Matrix, Packed, gemm, gemv, with_scratch};
+use crate::kernels::{Epilogue, Matrix, Packed, PackedCache, gemm, gemv, with_scratch};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -36,18 +36,18 @@ impl MatMul {
         (k == l).then_some([m, k, n])
     }
 
-    /// Brings a constant `b` into the kernel's form.
-    pub(crate) fn pack(&mut self, rows: usize, b: View<'_>) {
-        let (&[p, q], Ok(data)) = (b.shape, b.of::<f32>(Self::NAME)) else { return };
+    /// Brings a constant `b` into the kernel's form, if it is better read there.
+    pub(crate) fn pack(&mut self, cache: &PackedCache, rows: usize, b: View<'_>) -> bool {
+        let (&[p, q], Ok(data)) = (b.shape, b.of::<f32>(Self::NAME)) else { return false };
         if rows == 1 && !self.transposed && data.len() * 4 >= TOO_LARGE_TO_PACK {
-            return;
+            return false;
         }
-        let packed = if self.transposed {
-            Packed::new(data, [q, p], 1, q)
+        self.packed = Some(if self.transposed {
+            cache.get(data, [q, p], 1, q)
         } else {
-            Packed::new(data, [p, q], q, 1)
-        };
-        self.packed = Some(Arc::new(packed));
+            cache.get(data, [p, q], q, 1)
+        });
+        true
     }
 }
 
@@ -103,7 +103,7 @@ impl MatMul {
     ) -> Result<()> {
         let wrong = || Error::op(Self::NAME, "shapes do not multiply");
         let [m, k, n] = self.sizes(a.shape, b.shape).ok_or_else(wrong)?;
-        let outer = |s: &[usize]| s[..s.len() - 2].to_vec();
+        let outer = |s: &[usize]| Dims::from(&s[..s.len() - 2]);
         let (oa, ob) = (outer(a.shape), outer(b.shape));
         let mut to = outer(y.shape);
         let (a, b) = (a.of::<T>(Self::NAME)?, b.of::<T>(Self::NAME)?);
@@ -114,13 +114,13 @@ impl MatMul {
         // Without axes before them all rows of `a` are one matrix.
         let m = if ob.iter().all(|n| *n == 1) && size(&oa) == size(&to) {
             let all = size(&oa) * m;
-            to = Vec::new();
+            to.clear();
             all
         } else {
             m
         };
         let (sa, sb) = if to.is_empty() {
-            (vec![], vec![])
+            (Dims::new(), Dims::new())
         } else {
             (broadcast_strides(&oa, &to), broadcast_strides(&ob, &to))
         };

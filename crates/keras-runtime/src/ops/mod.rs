@@ -8,12 +8,17 @@
     reason = "an operation's shapes are checked by its shape rule, once for each plan"
 )]
 #![allow(
+    clippy::inline_always,
+    reason = "loops of the kernels must end up in the function that enables their instructions"
+)]
+#![allow(
     clippy::clone_on_copy,
     clippy::assigning_clones,
     reason = "code that moves elements is the same for numbers and strings"
 )]
 
 use keras_model::DType;
+use smallvec::{SmallVec, smallvec};
 
 use crate::tensor::{SliceMut, View};
 use crate::{Error, Result};
@@ -257,14 +262,17 @@ pub(crate) fn cast(x: View<'_>, mut y: SliceMut<'_>) -> Result<()> {
     Ok(())
 }
 
+/// One number for each axis; of the usual ranks without an allocation.
+pub(crate) type Dims = SmallVec<[usize; 8]>;
+
 /// Number of elements of a shape; the largest number past what fits, which no value has.
 pub(crate) fn size(shape: &[usize]) -> usize {
     shape.iter().fold(1, |n, d| n.saturating_mul(*d))
 }
 
 /// Distances between neighbours along each axis of a row-major tensor.
-pub(crate) fn strides(shape: &[usize]) -> Vec<usize> {
-    let mut out = vec![1; shape.len()];
+pub(crate) fn strides(shape: &[usize]) -> Dims {
+    let mut out = smallvec![1; shape.len()];
     for i in (1..shape.len()).rev() {
         out[i - 1] = out[i] * shape[i];
     }
@@ -290,7 +298,7 @@ pub(crate) fn broadcast(name: &'static str, a: &[usize], b: &[usize]) -> Result<
 }
 
 /// Strides of `shape` when it is read in the order of `to`: 0 where it is repeated.
-pub(crate) fn broadcast_strides(shape: &[usize], to: &[usize]) -> Vec<usize> {
+pub(crate) fn broadcast_strides(shape: &[usize], to: &[usize]) -> Dims {
     let own = strides(shape);
     let skip = to.len() - shape.len();
     (0..to.len())
@@ -312,7 +320,7 @@ pub(crate) fn rows<const N: usize>(
     if size(shape) == 0 {
         return;
     }
-    let mut index = vec![0; outer.len()];
+    let mut index: Dims = smallvec![0; outer.len()];
     let mut at = [0; N];
     let mut start = 0;
     loop {

@@ -1,5 +1,7 @@
 //! Many elements become one.
 
+use smallvec::SmallVec;
+
 use super::{Operator, Out, Spec, Types, inputs, single};
 use crate::element::Number;
 use crate::kernels::{PlainLoop, dispatch_loop};
@@ -71,7 +73,7 @@ impl Reduce {
         let shape = x.shape;
         let x = x.of::<T>(Self::NAME)?;
         // Neighbouring axes that are both kept or both not are one.
-        let mut blocks: Vec<(usize, bool)> = Vec::new();
+        let mut blocks: SmallVec<[(usize, bool); 8]> = SmallVec::new();
         for (i, n) in shape.iter().enumerate() {
             let gone = self.axes.contains(&i);
             match blocks.last_mut() {

@@ -44,9 +44,12 @@ impl Softmax {
         let n = x.shape.last().copied().unwrap_or(1).max(1);
         let x = x.of::<T>(Self::NAME)?;
         let y = out::<T>(&mut y.data, Self::NAME)?;
-        if !self.log && T::singles(y).is_some() {
+        if !self.log {
             y.copy_from_slice(x);
-            return Ok(T::singles(y).map_or((), |y| softmax(y, n)));
+            if let Some(y) = T::singles(y) {
+                softmax(y, n);
+                return Ok(());
+            }
         }
         for (x, y) in x.chunks_exact(n).zip(y.chunks_exact_mut(n)) {
             let largest = x.iter().copied().fold(T::LOWEST, |a, b| if b > a { b } else { a });

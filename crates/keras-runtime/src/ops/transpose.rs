@@ -1,6 +1,6 @@
 //! The axes in another order.
 
-use super::{Operator, Out, Spec, Types, inputs, single, strides};
+use super::{Dims, Operator, Out, Spec, Types, inputs, single, strides};
 use crate::tensor::{View, each_type};
 use crate::{Error, Result};
 
@@ -35,7 +35,7 @@ impl Operator for Transpose {
     fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
         let ([x], y) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
         let own = strides(x.shape);
-        let steps: Vec<usize> = self.axes.iter().map(|a| own[*a]).collect();
+        let steps: Dims = self.axes.iter().map(|a| own[*a]).collect();
         each_type!(x.data, &mut y.data, |x, out| copy_strided(x, &steps, 0, y.shape, out));
         Ok(())
     }

@@ -5,11 +5,13 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     missing_docs,
     reason = "a bench that cannot run should stop; criterion's macros have no docs"
 )]
 
 mod hdf5;
 mod load;
+mod predict;
 
-criterion::criterion_main!(load::benches, hdf5::benches);
+criterion::criterion_main!(load::benches, hdf5::benches, predict::benches);

@@ -277,6 +277,7 @@ pub mod input_layer;
 pub mod integer_lookup;
 pub mod lambda;
 pub mod layer_normalization;
+pub mod layer_scale;
 pub mod leaky_re_lu;
 pub mod locally_connected;
 pub mod locally_connected1d;
@@ -445,6 +446,7 @@ layers! {
     "LSTMCell" => LSTMCell(lstm_cell::LSTMCell),
     "Lambda" => Lambda(lambda::Lambda),
     "LayerNormalization" => LayerNormalization(layer_normalization::LayerNormalization),
+    "LayerScale" => LayerScale(layer_scale::LayerScale),
     "LeakyReLU" => LeakyReLU(leaky_re_lu::LeakyReLU),
     "LocallyConnected1D" => LocallyConnected1D(locally_connected1d::LocallyConnected1D),
     "LocallyConnected2D" => LocallyConnected2D(locally_connected2d::LocallyConnected2D),

@@ -52,6 +52,7 @@ mod identity;
 mod image;
 mod index_lookup;
 mod layer_normalization;
+mod layer_scale;
 mod leaky_re_lu;
 mod locally_connected;
 mod lstm;
@@ -237,6 +238,7 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         Kind::LSTM(l) => lstm::lower(l, b, call),
         Kind::LSTMCell(l) => lstm_cell::lower(l, b, call),
         Kind::LayerNormalization(l) => layer_normalization::lower(l, b, call),
+        Kind::LayerScale(_) => layer_scale::lower(b, call),
         Kind::LeakyReLU(l) => leaky_re_lu::lower(l, b, call),
         Kind::LocallyConnected1D(l) => locally_connected::lower(l, b, call),
         Kind::LocallyConnected2D(l) => locally_connected::lower(l, b, call),

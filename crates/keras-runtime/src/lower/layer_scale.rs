@@ -1,0 +1,10 @@
+//! `LayerScale` of ConvNeXt.
+
+use super::Call;
+use crate::Result;
+use crate::graph::{Builder, Value};
+
+pub(super) fn lower(b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>> {
+    let (x, gamma) = (call.input(b)?, b.weight("gamma")?);
+    Ok(vec![b.mul(x, gamma)?])
+}

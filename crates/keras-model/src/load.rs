@@ -82,6 +82,8 @@ pub struct ModelFile {
     pub optimizer_state: Option<OptimizerState>,
     /// Files beside the config in a `.keras` archive: vocabularies of text layers.
     pub assets: BTreeMap<String, Bytes>,
+    /// Each layer's folder in the assets.
+    places: Vec<(String, String)>,
     /// What was rewritten, what is not known, what does not fit.
     pub report: Report,
     shapes: Inferred,
@@ -234,12 +236,16 @@ impl Loader {
             compile: None,
             optimizer_state: None,
             assets: source.assets,
+            places: Vec::new(),
             report,
             shapes: Inferred::default(),
             store: source.weights,
             is_bound: false,
         };
         let variables = file.bind(self.by_name, writer)?;
+        if let Some(variables) = variables.as_ref().filter(|_| !file.assets.is_empty()) {
+            file.places = slots::places(variables);
+        }
         if self.compile
             && let Some(config) = &source.compile_config
         {
@@ -321,6 +327,17 @@ impl ModelFile {
     /// The shapes of all tensors of the graph.
     pub fn shapes(&self) -> &Inferred {
         &self.shapes
+    }
+
+    /// The assets under the names of their layers: `encoder/words/vocabulary.txt` for the layer
+    /// `words` of the model `encoder`. What belongs to no layer keeps its path.
+    pub fn layer_assets(&self) -> BTreeMap<String, Bytes> {
+        let renamed = self.assets.iter().map(|(path, bytes)| {
+            let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+            let layer = self.places.iter().find(|(_, place)| place == folder);
+            (layer.map_or_else(|| path.clone(), |(layer, _)| format!("{layer}/{file}")), bytes.clone())
+        });
+        renamed.collect()
     }
 
     /// The weight with this path or with this layer and name.

@@ -59,12 +59,16 @@ impl Weights {
         self.places.contains_key(&(layer.to_owned(), name.to_owned()))
     }
 
-    /// The vocabulary in the assets whose folder has the layer's name, or the only one.
+    /// The vocabulary of that layer: where the file names objects otherwise, the one whose folder
+    /// has the layer's name, or the only one.
     pub(crate) fn vocabulary(&self, layer: &str) -> Option<&Bytes> {
+        if let Some(own) = self.assets.get(&format!("{layer}/vocabulary.txt")) {
+            return Some(own);
+        }
         let all = || self.assets.iter().filter(|(path, _)| path.ends_with("vocabulary.txt"));
         let named = all().find(|(path, _)| {
             let folder = path.strip_suffix("/vocabulary.txt");
-            folder.is_some_and(|f| f == layer || f.ends_with(&format!("/{layer}")))
+            folder.is_some_and(|f| f.ends_with(&format!("/{layer}")))
         });
         let mut rest = all();
         let only = rest.next().filter(|_| rest.next().is_none());

@@ -35,10 +35,20 @@ pub(crate) struct Step {
 
 /// All owners of a model, in Keras's order; owners of nothing are left out.
 pub(crate) fn owners(model: &Variables) -> Vec<Owner> {
-    let mut walk = Walk { owners: Vec::new() };
+    walk(model).owners
+}
+
+/// Where files that name objects by their place keep each layer: names from the outside in, and
+/// `layers/functional/layers/string_lookup`.
+pub(crate) fn places(model: &Variables) -> Vec<(String, String)> {
+    walk(model).places
+}
+
+fn walk(model: &Variables) -> Walk {
+    let mut walk = Walk::default();
     let root = Place { trainable: true, ..Place::default() };
     walk.variables(model, &root, None);
-    walk.owners
+    walk
 }
 
 /// The order of `get_weights()`: places in the list of all variables, owner after owner. A layer
@@ -74,7 +84,7 @@ pub(crate) fn layers(model: &Variables) -> Vec<(String, Vec<Owner>)> {
     let steps = steps(model);
     let root = Place { trainable: true, ..Place::default() };
     let one = |(sublayer, step): (&Sublayer, Step)| {
-        let mut walk = Walk { owners: Vec::new() };
+        let mut walk = Walk::default();
         walk.sublayer(sublayer, step, &root, None);
         (sublayer.name.clone(), walk.owners)
     };
@@ -90,8 +100,10 @@ struct Place {
     group: Vec<Step>,
 }
 
+#[derive(Default)]
 struct Walk {
     owners: Vec<Owner>,
+    places: Vec<(String, String)>,
 }
 
 impl Walk {
@@ -125,6 +137,8 @@ impl Walk {
         };
         let mut group = at.group.clone();
         group.push(step);
+        let steps: Vec<&str> = group.iter().map(|step| step.name.as_str()).collect();
+        self.places.push((path.clone(), steps.join("/")));
         let place = Place { path, scope, trainable: at.trainable && sublayer.trainable, group };
         self.variables(&sublayer.variables, &place, sublayer.stored.as_ref().or(form));
     }

@@ -337,16 +337,23 @@ impl Tensor {
     }
 
     /// The elements `start..end` along the first axis.
-    pub(crate) fn rows(&self, start: usize, end: usize) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`Error::Op`] for a scalar, or a start behind the end.
+    pub fn rows(&self, start: usize, end: usize) -> Result<Self> {
         let wrong = || Error::op("slice", format!("rows {start}..{end} of {:?}", self.shape));
         let (rows, rest) = self.shape.split_first().ok_or_else(wrong)?;
         let (end, width) = (end.min(*rows), rest.iter().product::<usize>());
+        let count = end.checked_sub(start).ok_or_else(wrong)?;
         let data = self.data.range(start * width, end * width).ok_or_else(wrong)?;
-        Self::from_data([&[end - start], rest].concat(), data)
+        Self::from_data([&[count], rest].concat(), data)
     }
 
     /// Tensors behind each other along the first axis.
-    pub(crate) fn concat_rows(parts: &[&Self]) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`Error::Op`] if there are none, or their types or other axes differ.
+    pub fn concat_rows(parts: &[&Self]) -> Result<Self> {
         let wrong = || Error::op("concat", "the parts do not fit each other");
         let (first, others) = parts.split_first().ok_or_else(wrong)?;
         let (mut shape, mut data) = (first.shape.clone(), first.data.clone());

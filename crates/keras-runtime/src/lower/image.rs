@@ -89,3 +89,28 @@ pub(super) fn resize(
     }
     b.cast(x, dtype)
 }
+
+/// The image with borders, so that its proportions are those of `to`.
+pub(super) fn filled(
+    b: &mut Builder<'_>,
+    mut x: Value,
+    axes: [usize; 2],
+    to: [usize; 2],
+    value: f64,
+) -> Result<Value> {
+    let from = axes.map(|axis| b.shape(x).get(axis).copied().unwrap_or(1));
+    let part = |a: usize, b: usize, c: usize| ((a * b) as f32 / c.max(1) as f32) as usize;
+    let wanted = [part(from[1], to[0], to[1]), part(from[0], to[1], to[0])];
+    for ((axis, from), wanted) in axes.into_iter().zip(from).zip(wanted) {
+        let border = wanted.saturating_sub(from) / 2;
+        if border > 0 {
+            let mut shape = b.shape(x).to_vec();
+            if let Some(n) = shape.get_mut(axis) {
+                *n = border;
+            }
+            let border = b.full(shape, value, b.dtype(x))?;
+            x = b.concat(&[border, x, border], axis)?;
+        }
+    }
+    Ok(x)
+}

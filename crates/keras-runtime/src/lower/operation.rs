@@ -24,6 +24,12 @@ pub(crate) fn lower(op: &Operation, b: &mut Builder<'_>, call: &Call<'_>) -> Res
         ops::index::lower,
         ops::linalg::lower,
         ops::nn::lower,
+        ops::arrays::lower,
+        ops::decompose::lower,
+        ops::image::lower,
+        ops::losses::lower,
+        ops::scatter::lower,
+        ops::signal::lower,
     ] {
         if let Some(outputs) = group(&c, name, b)? {
             return Ok(outputs);

@@ -22,20 +22,7 @@ fn one(layer: &Resizing, b: &mut Builder<'_>, x: Value, how: Interpolation) -> R
     if layer.crop_to_aspect_ratio {
         x = image::middle(b, x, axes, image::piece(from, to))?;
     } else if layer.pad_to_aspect_ratio {
-        // What one axis is filled up to, so that the proportions are right.
-        let part = |a: usize, b: usize, c: usize| ((a * b) as f32 / c.max(1) as f32) as usize;
-        let wanted = [part(from[1], to[0], to[1]), part(from[0], to[1], to[0])];
-        for ((axis, from), wanted) in axes.into_iter().zip(from).zip(wanted) {
-            let border = wanted.saturating_sub(from) / 2;
-            if border > 0 {
-                let mut shape = b.shape(x).to_vec();
-                if let Some(n) = shape.get_mut(axis) {
-                    *n = border;
-                }
-                let border = b.full(shape, layer.fill_value.0, b.dtype(x))?;
-                x = b.concat(&[border, x, border], axis)?;
-            }
-        }
+        x = image::filled(b, x, axes, to, layer.fill_value.0)?;
     }
     image::resize(b, x, layer.data_format, to, how, layer.antialias)
 }

@@ -143,13 +143,16 @@ mod arg_reduce;
 mod binary;
 mod broadcast_to;
 mod cast;
+mod cholesky;
 mod clahe;
 mod compare;
 mod concat;
 mod conv;
 mod conv_transpose;
+mod ctc;
 mod cumulative;
 mod depthwise;
+mod eigh;
 mod finish;
 mod flip;
 mod float8;
@@ -159,20 +162,26 @@ mod hash_bucket;
 mod hash_cross;
 mod logic;
 mod lookup;
+mod lu;
 mod matmul;
+mod matrix;
 mod normalize;
 mod pad;
 mod pool;
+mod qr;
 mod random;
 mod recurrent;
 mod reduce;
 mod reshape;
+mod scatter;
 mod select;
 mod slice;
 mod softmax;
 mod sort;
+mod svd;
 mod tokens;
 mod transpose;
+mod triangular;
 mod unary;
 mod window;
 
@@ -181,13 +190,16 @@ pub(crate) use arg_reduce::ArgReduce;
 pub(crate) use binary::{Arithmetic, Binary};
 pub(crate) use broadcast_to::BroadcastTo;
 pub(crate) use cast::Cast;
+pub(crate) use cholesky::Cholesky;
 pub(crate) use clahe::Clahe;
 pub(crate) use compare::{Compare, Relation};
 pub(crate) use concat::Concat;
 pub(crate) use conv::Conv;
 pub(crate) use conv_transpose::ConvTranspose;
+pub(crate) use ctc::{CtcDecode, CtcLoss, Strategy};
 pub(crate) use cumulative::Cumulative;
 pub(crate) use depthwise::Depthwise;
+pub(crate) use eigh::Eigh;
 pub(crate) use finish::Finish;
 pub(crate) use flip::Flip;
 pub(crate) use float8::Float8;
@@ -197,20 +209,25 @@ pub(crate) use hash_bucket::HashBucket;
 pub(crate) use hash_cross::HashCross;
 pub(crate) use logic::{Connective, Logic};
 pub(crate) use lookup::{Lookup, Unknown, Vocabulary};
+pub(crate) use lu::{Determinant, LuFactor, Solve};
 pub(crate) use matmul::MatMul;
 pub(crate) use normalize::Normalize;
 pub(crate) use pad::{Pad, PadMode};
 pub(crate) use pool::{Pool, PoolKind};
+pub(crate) use qr::Qr;
 pub(crate) use random::{Distribution, Random};
 pub(crate) use recurrent::{CellKind, Recurrent};
 pub(crate) use reduce::{Reduce, Reduction};
 pub(crate) use reshape::Reshape;
+pub(crate) use scatter::{Scatter, Scattering};
 pub(crate) use select::Select;
 pub(crate) use slice::StridedSlice;
 pub(crate) use softmax::Softmax;
 pub(crate) use sort::ArgSort;
+pub(crate) use svd::Svd;
 pub(crate) use tokens::{Split, Splitter, TokenCounts, TokenPlaces};
 pub(crate) use transpose::Transpose;
+pub(crate) use triangular::SolveTriangular;
 pub(crate) use unary::{Function, Unary};
 pub(crate) use window::Window;
 
@@ -221,13 +238,18 @@ ops! {
     Binary(Binary),
     BroadcastTo(BroadcastTo),
     Cast(Cast),
+    Cholesky(Cholesky),
     Clahe(Clahe),
     Compare(Compare),
     Concat(Concat),
     Conv(Conv),
     ConvTranspose(ConvTranspose),
+    CtcDecode(CtcDecode),
+    CtcLoss(CtcLoss),
     Cumulative(Cumulative),
     Depthwise(Depthwise),
+    Determinant(Determinant),
+    Eigh(Eigh),
     Flip(Flip),
     Float8(Float8),
     Gather(Gather),
@@ -236,17 +258,23 @@ ops! {
     HashCross(HashCross),
     Logic(Logic),
     Lookup(Lookup),
+    LuFactor(LuFactor),
     MatMul(MatMul),
     Normalize(Normalize),
     Pad(Pad),
     Pool(Pool),
+    Qr(Qr),
     Random(Random),
     Recurrent(Recurrent),
     Reduce(Reduce),
     Reshape(Reshape),
+    Scatter(Scatter),
     Select(Select),
     Softmax(Softmax),
+    Solve(Solve),
+    SolveTriangular(SolveTriangular),
     StridedSlice(StridedSlice),
+    Svd(Svd),
     TokenCounts(TokenCounts),
     TokenPlaces(TokenPlaces),
     Transpose(Transpose),

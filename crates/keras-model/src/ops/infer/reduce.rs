@@ -29,11 +29,14 @@ pub(in super::super) fn reduce_int(op: &OpCall<'_>) -> Result<Vec<KerasTensor>> 
 /// `percentile(x, q)`, `quantile(x, q)`: an axis for the `q`s in front.
 pub(in super::super) fn quantile(op: &OpCall<'_>) -> Result<Vec<KerasTensor>> {
     let x = op.x()?;
-    let mut shape = reduced(op, &x.shape)?;
+    // In the place of the axis stands `q`.
+    let mut shape = without(op, &x.shape, op.dims("axis", 2))?;
     let q = match op.call.inputs.named("q", 1) {
         Some(crate::Arg::Tensor(q)) => q.shape.0.clone(),
         Some(crate::Arg::List(items)) => vec![Some(items.len())],
-        Some(crate::Arg::Array { value, .. }) => super::elementwise::constant_shape(value).0,
+        Some(crate::Arg::Array { value, .. } | crate::Arg::Value(value)) => {
+            super::elementwise::constant_shape(value).0
+        }
         _ => vec![],
     };
     shape.0.splice(0..0, q);

@@ -2,6 +2,7 @@
 
 use keras_model::DType;
 
+use super::{arrays, losses};
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::lower::operation::{OpCall, to_float};
@@ -188,7 +189,7 @@ fn other(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>) -> Result<Option<Vec<V
         "Cast" | "SaturateCast" => {
             let x = c.x(b)?;
             let dtype = c.dtype("dtype", 1).ok_or_else(|| b.error("has no dtype"))?;
-            b.cast(x, dtype)?
+            if name == "Cast" { b.cast(x, dtype)? } else { arrays::saturated(b, x, dtype)? }
         }
         "Imag" | "ZerosLike" | "EmptyLike" | "OnesLike" | "FullLike" => {
             let x = c.x(b)?;
@@ -259,19 +260,10 @@ fn other(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>) -> Result<Option<Vec<V
         }
         "Signbit" => {
             let x = c.x(b)?;
-            b.compare_number(Relation::Less, x, 0.0)?
+            arrays::is_minus(b, x)?
         }
-        "Isclose" => {
-            let [x, y] = c.pair(b)?;
-            let (x, y) = (to_float(b, x)?, to_float(b, y)?);
-            let (rtol, atol) = (c.float("rtol", 2).unwrap_or(1e-5), c.float("atol", 3));
-            let distance = b.sub(x, y)?;
-            let distance = b.unary(Function::Abs, distance)?;
-            let size = b.unary(Function::Abs, y)?;
-            let limit = b.scale(size, rtol)?;
-            let limit = b.with_number(Arithmetic::Add, limit, atol.unwrap_or(1e-8))?;
-            b.compare(Relation::LessEqual, distance, limit)?
-        }
+        "Isclose" => losses::close(c, b, 2)?,
+        "AllClose" => losses::all_close(c, b)?,
         "NanToNum" => {
             let x = c.x(b)?;
             let most = if b.dtype(x) == DType::Float64 { f64::MAX } else { f64::from(f32::MAX) };

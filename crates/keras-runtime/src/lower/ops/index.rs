@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::lower::operation::{OpCall, widened};
-use crate::ops::{Reduction, Relation, StridedSlice, size};
+use crate::ops::{Arithmetic, Reduction, Relation, StridedSlice, size};
 
 pub(in crate::lower) fn lower(
     c: &OpCall<'_>,
@@ -18,8 +18,10 @@ pub(in crate::lower) fn lower(
     let y = match name {
         "GetItem" => get_item(c, b, x)?,
         "Slice" => {
-            let start = c.ints("start_indices", 1).unwrap_or_default();
             let lengths = c.ints("shape", 2).unwrap_or_default();
+            let Some(start) = c.ints("start_indices", 1) else {
+                return moved_slice(c, b, x, &lengths).map(|y| Some(vec![y]));
+            };
             let mut y = x;
             for (axis, (start, length)) in start.iter().zip(&lengths).enumerate() {
                 let n = shape.get(axis).copied().unwrap_or(0);
@@ -81,7 +83,11 @@ pub(in crate::lower) fn lower(
             let k = c.int("k", 1).and_then(|k| usize::try_from(k).ok()).unwrap_or(1);
             let last = b.axis(x, -1)?;
             let order = b.argsort(x, last, true)?;
-            let order = b.slice(order, last, 0, k)?;
+            let mut order = b.slice(order, last, 0, k)?;
+            if c.plain("sorted", 2) == Some(&Json::Bool(false)) {
+                // In the order in which TensorFlow leaves them: that of their places.
+                order = b.flip(order, last)?;
+            }
             let values = b.gather_along(x, order, last)?;
             let order = b.cast(order, DType::Int32)?;
             return Ok(Some(vec![values, order]));
@@ -97,10 +103,8 @@ pub(in crate::lower) fn lower(
             b.compare_number(Relation::Less, count, c.float("k", 2).unwrap_or(1.0))?
         }
         "Argsort" | "Sort" => {
-            let (x, axis) = match (name, c.plain("axis", 1)) {
-                ("Argsort", None) if c.op.config.get("axis").is_some() => {
-                    (b.reshape(x, [size(&shape)])?, 0)
-                }
+            let (x, axis) = match c.plain("axis", 1) {
+                None if c.op.config.get("axis").is_some() => (b.reshape(x, [size(&shape)])?, 0),
                 _ => (x, c.axis(b, x, 1, -1)?),
             };
             let order = b.argsort(x, axis, false)?;
@@ -138,20 +142,6 @@ pub(in crate::lower) fn lower(
             }
             y
         }
-        "Bincount" => {
-            // As long as the largest value would be known only with the values.
-            let length = c.int("minlength", 2).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
-            let hot = b.one_hot(x, length, DType::Int32)?;
-            let axis = shape.len().saturating_sub(1);
-            match c.operand(b, &["weights"], 1, None)? {
-                Some(weights) => {
-                    let weights = b.expand(weights, b.rank(weights))?;
-                    let hot = b.mul(hot, weights)?;
-                    b.sum(hot, &[axis], false)?
-                }
-                None => b.sum(hot, &[axis], false)?,
-            }
-        }
         "SearchSorted" | "Digitize" => {
             let (sequence, values) = if name == "Digitize" {
                 (c.operand(b, &["bins"], 1, None)?, Some(x))
@@ -169,18 +159,16 @@ pub(in crate::lower) fn lower(
             let last = b.rank(passed).saturating_sub(1);
             b.sum(passed, &[last], false)?
         }
-        "SegmentSum" | "SegmentMax" | "SegmentMin" | "SegmentProd" => {
-            let ids = c.operand(b, &["segment_ids"], 1, None)?;
-            let ids = ids.ok_or_else(|| b.error("has no segment_ids"))?;
-            let count = c.int("num_segments", 2).and_then(|n| usize::try_from(n).ok());
-            let count = count.ok_or_else(|| b.unsupported("an unknown number of segments"))?;
-            segments(name, b, x, ids, count)?
-        }
         "Shape" => {
             let dims = shape.iter().map(|n| *n as f64).collect();
             b.numbers([shape.len()], dims, DType::Int32)?
         }
         "Ndim" => b.scalar(shape.len() as f64, DType::Int32)?,
+        "Argpartition" => {
+            let axis = c.axis(b, x, 2, -1)?;
+            let order = b.argsort(x, axis, false)?;
+            b.cast(order, DType::Int32)?
+        }
         "Size" => b.scalar(size(&shape) as f64, DType::Int32)?,
         "Tril" | "Triu" => triangle(c, name, b, x)?,
         _ => return Ok(None),
@@ -188,22 +176,21 @@ pub(in crate::lower) fn lower(
     Ok(Some(vec![y]))
 }
 
-/// The elements of one segment each: the others do not count.
-fn segments(name: &str, b: &mut Builder<'_>, x: Value, ids: Value, count: usize) -> Result<Value> {
-    let (start, how) = match name {
-        "SegmentMax" => (f64::NEG_INFINITY, Reduction::Max),
-        "SegmentMin" => (f64::INFINITY, Reduction::Min),
-        "SegmentProd" => (1.0, Reduction::Prod),
-        _ => (0.0, Reduction::Sum),
-    };
-    let hot = b.one_hot(ids, count, DType::Bool)?;
-    let mut shape = b.shape(hot).to_vec();
-    shape.extend(std::iter::repeat_n(1, b.rank(x).saturating_sub(1)));
-    let hot = b.reshape(hot, shape)?;
-    let wide = b.expand(x, 1)?;
-    let other = b.scalar(start, b.dtype(x))?;
-    let chosen = b.select(hot, wide, other)?;
-    b.reduce(how, chosen, &[0], false)
+/// A part whose start is known only when the model runs; moved inside where it is beyond.
+fn moved_slice(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value, lengths: &[i64]) -> Result<Value> {
+    let starts = super::scatter::starts(c, b)?;
+    let mut y = x;
+    for (axis, length) in lengths.iter().enumerate() {
+        let n = b.shape(x).get(axis).copied().unwrap_or(0);
+        let length = usize::try_from(*length).unwrap_or(n).min(n);
+        let start = b.at(starts, 0, axis)?;
+        let start = b.with_number(Arithmetic::Max, start, 0.0)?;
+        let start = b.with_number(Arithmetic::Min, start, (n - length) as f64)?;
+        let places = b.indices(0..length)?;
+        let places = b.add(places, start)?;
+        y = b.gather(y, places, axis)?;
+    }
+    Ok(y)
 }
 
 fn triangle(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>, x: Value) -> Result<Value> {

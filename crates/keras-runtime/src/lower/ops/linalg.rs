@@ -1,12 +1,10 @@
 //! Products of vectors and matrices.
 
-use keras_model::DType;
-
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::lower::einsum::einsum;
-use crate::lower::operation::{OpCall, to_float};
-use crate::ops::{Arithmetic, Function, Reduction, Relation, size};
+use crate::lower::operation::OpCall;
+use crate::ops::{Arithmetic, Function, size};
 
 pub(in crate::lower) fn lower(
     c: &OpCall<'_>,
@@ -82,7 +80,6 @@ pub(in crate::lower) fn lower(
             let tensors = crate::lower::operation::common(b, &c.call.tensors())?;
             einsum(b, &equation, &tensors)?
         }
-        "Norm" => norm(c, b)?,
         "Trace" | "Diagonal" => {
             let x = c.x(b)?;
             let axis = |name: &str, default: i64| c.int(name, usize::MAX).unwrap_or(default);
@@ -100,7 +97,6 @@ pub(in crate::lower) fn lower(
             let sum = b.sum(squares, &[last], false)?;
             b.unary(Function::Sqrt, sum)?
         }
-        "RFFT" => return fourier(c, b).map(Some),
         _ => return Ok(None),
     };
     Ok(Some(vec![y]))
@@ -145,7 +141,7 @@ fn tensordot(b: &mut Builder<'_>, x: Value, y: Value, i: &[usize], j: &[usize]) 
 }
 
 /// The elements with the same place along two axes, as the last axis.
-fn diagonal(b: &mut Builder<'_>, x: Value, i: usize, j: usize, offset: i64) -> Result<Value> {
+pub(super) fn diagonal(b: &mut Builder<'_>, x: Value, i: usize, j: usize, offset: i64) -> Result<Value> {
     let mut axes: Vec<usize> = (0..b.rank(x)).filter(|a| *a != i && *a != j).collect();
     axes.extend([i, j]);
     let x = b.transpose(x, axes)?;
@@ -159,69 +155,4 @@ fn diagonal(b: &mut Builder<'_>, x: Value, i: usize, j: usize, offset: i64) -> R
     let n = rows.saturating_sub(down).min(columns.saturating_sub(right));
     let places = b.indices((0..n).map(|k| (k + down) * columns + k + right))?;
     b.gather(flat, places, outer.len())
-}
-
-fn norm(c: &OpCall<'_>, b: &mut Builder<'_>) -> Result<Value> {
-    let x = c.x(b)?;
-    let x = to_float(b, x)?;
-    let axes = c.axes(b, x, 2)?;
-    let keepdims = c.flag("keepdims", 3);
-    let order = match c.plain("ord", 1) {
-        None => None,
-        Some(serde_json::Value::String(text)) => match text.as_str() {
-            "fro" | "euclidean" => None,
-            "inf" | "Infinity" => Some(f64::INFINITY),
-            "-inf" | "-Infinity" => Some(f64::NEG_INFINITY),
-            other => return Err(b.unsupported(format!("norm {other:?}"))),
-        },
-        Some(number) => number.as_f64(),
-    };
-    let size = b.unary(Function::Abs, x)?;
-    match order {
-        Some(_) if axes.len() != 1 && c.ints("axis", 2).is_some() => {
-            Err(b.unsupported("this norm of a matrix"))
-        }
-        None | Some(2.0) => {
-            let square = b.unary(Function::Square, x)?;
-            let sum = b.sum(square, &axes, keepdims)?;
-            b.unary(Function::Sqrt, sum)
-        }
-        Some(f64::INFINITY) => b.reduce(Reduction::Max, size, &axes, keepdims),
-        Some(f64::NEG_INFINITY) => b.reduce(Reduction::Min, size, &axes, keepdims),
-        Some(0.0) => {
-            let hot = b.compare_number(Relation::NotEqual, x, 0.0)?;
-            let hot = b.cast(hot, b.dtype(x))?;
-            b.sum(hot, &axes, keepdims)
-        }
-        Some(1.0) => b.sum(size, &axes, keepdims),
-        Some(p) => {
-            let power = b.with_number(Arithmetic::Pow, size, p)?;
-            let sum = b.sum(power, &axes, keepdims)?;
-            b.with_number(Arithmetic::Pow, sum, 1.0 / p)
-        }
-    }
-}
-
-/// The discrete Fourier transform of real numbers, as products with cosines and sines.
-fn fourier(c: &OpCall<'_>, b: &mut Builder<'_>) -> Result<Vec<Value>> {
-    let x = c.x(b)?;
-    let x = to_float(b, x)?;
-    let last = b.axis(x, -1)?;
-    let own = b.dim(x, -1)?;
-    let n = c.int("fft_length", 1).and_then(|n| usize::try_from(n).ok()).unwrap_or(own);
-    let x = b.slice(x, last, 0, own.min(n))?;
-    let used = own.min(n);
-    let columns = n / 2 + 1;
-    let angle = |i: usize, k: usize| {
-        // The product is taken modulo n first, so that the angle is exact.
-        let place = (i * k) % n.max(1);
-        2.0 * std::f64::consts::PI * place as f64 / n as f64
-    };
-    let table = |f: &dyn Fn(f64) -> f64| -> Vec<f64> {
-        (0..used).flat_map(|i| (0..columns).map(move |k| f(angle(i, k)))).collect()
-    };
-    let dtype = if b.dtype(x) == DType::Float64 { DType::Float64 } else { DType::Float32 };
-    let real = b.table([used, columns], dtype, || table(&f64::cos))?;
-    let imaginary = b.table([used, columns], dtype, || table(&|a| -a.sin()))?;
-    Ok(vec![matmul(b, x, real)?, matmul(b, x, imaginary)?])
 }

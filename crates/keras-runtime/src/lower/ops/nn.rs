@@ -5,10 +5,15 @@ use keras_model::layers::spatial::Padding;
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::lower::operation::{OpCall, to_float};
+use crate::lower::einsum::einsum;
 use crate::lower::{
-    activation, conv_transpose, multi_head_attention, resize, rms_normalization, softmax, spatial,
+    activation, conv_transpose, image, multi_head_attention, resize, rms_normalization, softmax,
+    spatial, up_sampling,
 };
-use crate::ops::{Arithmetic, Conv, Depthwise, Function, Pool, PoolKind};
+use crate::ops::{
+    AdaptivePool, Arithmetic, Conv, Depthwise, Function, PadMode, Pool, PoolKind, Scatter,
+    Scattering,
+};
 
 pub(in crate::lower) fn lower(
     c: &OpCall<'_>,
@@ -39,23 +44,19 @@ pub(in crate::lower) fn lower(
             activation::sparsemax(b, x, axis)?
         }
         "MaxPool" | "AveragePool" => pool(c, name, b, x)?,
-        "Conv" | "DepthwiseConv" | "SeparableConv" | "ConvTranspose" => convolve(c, name, b, x)?,
-        "DotProductAttention" => {
-            let tensors = c.call.tensors();
-            let &[query, key, value, ..] = tensors.as_slice() else {
-                return Err(b.error("takes query, key and value"));
-            };
-            let size = b.dim(query, -1)?;
-            let scale = c.float("scale", 5).unwrap_or(1.0 / (size as f64).sqrt());
-            let mut mask = c.call.argument("mask", 4);
-            if c.flag("is_causal", 6) {
-                let (queries, keys) = (b.dim(query, 1)?, b.dim(key, 1)?);
-                let causal = crate::lower::attention::causal(b, queries, keys)?;
-                mask = Some(crate::lower::attention::and(b, mask, causal)?);
+        "AdaptiveMaxPool" | "AdaptiveAveragePool" => {
+            let rank = b.rank(x).saturating_sub(2);
+            let size = sizes(c, "output_size", 1, rank).ok_or_else(|| b.error("has no output_size"))?;
+            let kind = if name == "AdaptiveMaxPool" { PoolKind::Max } else { PoolKind::Average };
+            let mut y = x;
+            for (i, size) in size.into_iter().enumerate() {
+                let axis = i + if is_first(c) { 2 } else { 1 };
+                y = b.op(AdaptivePool { axis, size, kind }, &[y])?;
             }
-            let qkv = [query, key, value];
-            multi_head_attention::attend(b, qkv, mask, &[1], scale, true, 0.0)?.0
+            y
         }
+        "Conv" | "DepthwiseConv" | "SeparableConv" | "ConvTranspose" => convolve(c, name, b, x)?,
+        "DotProductAttention" => attention(c, b)?,
         "RMSNorm" => {
             let axes = match c.plain("axis", 2) {
                 Some(_) => c.axes(b, x, 2)?,
@@ -94,22 +95,17 @@ pub(in crate::lower) fn lower(
                 None => vec![b.axis(x, -1)?],
             };
             let epsilon = c.float("epsilon", 3).unwrap_or(1e-7);
-            if c.float("order", 2).unwrap_or(2.0) != 2.0 {
-                return Err(b.unsupported("this order"));
+            match c.float("order", 2).unwrap_or(2.0) {
+                2.0 => crate::lower::unit_normalization::unit(b, x, &axes, epsilon * epsilon)?,
+                order => {
+                    let length = super::decompose::lengths(b, x, order, &axes)?;
+                    let length = b.with_number(Arithmetic::Max, length, epsilon)?;
+                    b.div(x, length)?
+                }
             }
-            crate::lower::unit_normalization::unit(b, x, &axes, epsilon * epsilon)?
         }
-        "RGBToGrayscale" => {
-            let first = c.text("data_format", 1) == Some("channels_first");
-            let axis = if first { b.rank(x).saturating_sub(3) } else { b.axis(x, -1)? };
-            let mut shape = vec![1; b.rank(x)];
-            if let Some(dim) = shape.get_mut(axis) {
-                *dim = 3;
-            }
-            let weights = b.numbers(shape, vec![0.2989, 0.587, 0.114], b.dtype(x))?;
-            let weighted = b.mul(x, weights)?;
-            b.sum(weighted, &[axis], true)?
-        }
+        "Unfold" => unfold(c, b, x)?,
+        "Fold" => fold(c, b, x)?,
         "Resize" => resized(c, b, x)?,
         "ExtractPatches" => patches(c, b, x)?,
         _ => return Ok(None),
@@ -118,7 +114,7 @@ pub(in crate::lower) fn lower(
 }
 
 /// One number for each spatial axis.
-fn sizes(c: &OpCall<'_>, name: &str, position: usize, rank: usize) -> Option<Vec<usize>> {
+pub(super) fn sizes(c: &OpCall<'_>, name: &str, position: usize, rank: usize) -> Option<Vec<usize>> {
     let all: Option<Vec<usize>> =
         c.ints(name, position)?.iter().map(|n| usize::try_from(*n).ok()).collect();
     match all?.as_slice() {
@@ -134,7 +130,7 @@ fn padding(c: &OpCall<'_>, position: usize) -> Padding {
     }
 }
 
-fn is_first(c: &OpCall<'_>) -> bool {
+pub(super) fn is_first(c: &OpCall<'_>) -> bool {
     matches!(c.text("data_format", usize::MAX), Some("channels_first"))
 }
 
@@ -188,9 +184,6 @@ fn convolve(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>, x: Value) -> Result
 }
 
 fn resized(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value) -> Result<Value> {
-    if c.flag("crop_to_aspect_ratio", 4) || c.flag("pad_to_aspect_ratio", 5) {
-        return Err(b.unsupported("keeping the aspect ratio"));
-    }
     let size = sizes(c, "size", 1, 2).ok_or_else(|| b.error("has no size"))?;
     let name = c.text("interpolation", 2).or_else(|| c.text("method", 2)).unwrap_or("bilinear");
     let how = resize::interpolation(name);
@@ -199,6 +192,15 @@ fn resized(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value) -> Result<Value> {
     let first = b.rank(x).saturating_sub(if is_first(c) { 2 } else { 3 });
     let dtype = b.dtype(x);
     let mut y = x;
+    let to = [0, 1].map(|i| size.get(i).copied().unwrap_or(1));
+    if c.flag("crop_to_aspect_ratio", 4) {
+        let axes = [first, first + 1];
+        let from = axes.map(|axis| b.shape(x).get(axis).copied().unwrap_or(1));
+        y = image::middle(b, y, axes, image::piece(from, to))?;
+    } else if c.flag("pad_to_aspect_ratio", 5) {
+        let fill = c.float("fill_value", 7).unwrap_or(0.0);
+        y = image::filled(b, y, [first, first + 1], to, fill)?;
+    }
     for (i, to) in size.into_iter().enumerate() {
         y = resize::axis(b, y, first + i, to, how, antialias)?;
     }
@@ -207,12 +209,14 @@ fn resized(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value) -> Result<Value> {
 
 /// The windows of images, each as one long pixel: a convolution that picks its inputs.
 fn patches(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value) -> Result<Value> {
-    let single = b.rank(x) == 3;
+    let given = c.ints("size", 1).map_or(2, |size| size.len());
+    let rank = if given == 3 { 3 } else { 2 };
+    let single = b.rank(x) == rank + 1;
     let x = if single { b.expand(x, 0)? } else { x };
-    let x = if is_first(c) { b.move_axis(x, 1, 3)? } else { x };
-    let size = sizes(c, "size", 1, 2).ok_or_else(|| b.error("has no size"))?;
-    let strides = sizes(c, "strides", 2, 2).unwrap_or_else(|| size.clone());
-    let dilation = sizes(c, "dilation_rate", 3, 2).unwrap_or_else(|| vec![1, 1]);
+    let x = if is_first(c) { b.move_axis(x, 1, rank + 1)? } else { x };
+    let size = sizes(c, "size", 1, rank).ok_or_else(|| b.error("has no size"))?;
+    let strides = sizes(c, "strides", 2, rank).unwrap_or_else(|| size.clone());
+    let dilation = sizes(c, "dilation_rate", 3, rank).unwrap_or_else(|| vec![1; rank]);
     let window = spatial::window(b, x, &size, &strides, &dilation, padding(c, 4))?;
     let channels = b.dim(x, -1)?;
     let shape = [&size[..], &[channels]].concat();
@@ -224,6 +228,136 @@ fn patches(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value) -> Result<Value> {
         kernel
     })?;
     let y = b.op(Conv::new(window, 1), &[x, kernel])?;
-    let y = if is_first(c) { b.move_axis(y, 3, 1)? } else { y };
+    let y = if is_first(c) { b.move_axis(y, rank + 1, 1)? } else { y };
     if single { b.at(y, 0, 0) } else { Ok(y) }
+}
+
+/// Attention over axis 1 of queries, keys and values `[batch, length, heads, size]`.
+fn attention(c: &OpCall<'_>, b: &mut Builder<'_>) -> Result<Value> {
+    let tensors = c.call.tensors();
+    let &[query, mut key, mut value, ..] = tensors.as_slice() else {
+        return Err(b.error("takes query, key and value"));
+    };
+    // Heads of keys and values that several queries share.
+    let groups = b.dim(query, 2)?.checked_div(b.dim(key, 2)?).unwrap_or(1);
+    if groups > 1 {
+        key = up_sampling::repeat(b, key, 2, groups)?;
+        value = up_sampling::repeat(b, value, 2, groups)?;
+    }
+    let scale = c.float("scale", 5).unwrap_or(1.0 / (b.dim(query, -1)? as f64).sqrt());
+    let mut mask = c.call.argument("mask", 4);
+    if c.flag("is_causal", 6) {
+        let (queries, keys) = (b.dim(query, 1)?, b.dim(key, 1)?);
+        let causal = crate::lower::attention::causal(b, queries, keys)?;
+        mask = Some(crate::lower::attention::and(b, mask, causal)?);
+    }
+    let Some(bias) = c.call.argument("bias", 3) else {
+        let qkv = [query, key, value];
+        return Ok(multi_head_attention::attend(b, qkv, mask, &[1], scale, true, 0.0)?.0);
+    };
+    let scores = einsum(b, "btnh,bsnh->bnts", &[query, key])?;
+    let scores = b.scale(scores, scale)?;
+    let mut scores = b.add(scores, bias)?;
+    if let Some(mask) = mask {
+        scores = softmax::masked(b, scores, mask)?;
+    }
+    let last = b.axis(scores, -1)?;
+    let shares = b.softmax(scores, last, false)?;
+    einsum(b, "bnts,bsnh->btnh", &[shares, value])
+}
+
+/// What `unfold` and `fold` say of a window.
+struct Patches {
+    kernel: [usize; 2],
+    dilation: [usize; 2],
+    padding: [usize; 2],
+    stride: [usize; 2],
+}
+
+impl Patches {
+    fn of(c: &OpCall<'_>, b: &Builder<'_>) -> Result<Self> {
+        let two = |name: &str, default: usize| {
+            let all = sizes(c, name, usize::MAX, 2).unwrap_or_else(|| vec![default; 2]);
+            [0, 1].map(|i| all.get(i).copied().unwrap_or(default))
+        };
+        let found = Self {
+            kernel: two("kernel_size", 0),
+            dilation: two("dilation", 1),
+            padding: two("padding", 0),
+            stride: two("stride", 1),
+        };
+        let is_wrong = found.kernel.contains(&0) || found.stride.contains(&0);
+        if is_wrong { Err(b.error("has no kernel_size or no stride")) } else { Ok(found) }
+    }
+
+    /// Along one axis of `n`, padding included, the place of each element of each window:
+    /// `[kernel, windows]`.
+    fn places(&self, axis: usize, n: usize) -> Vec<Vec<usize>> {
+        let [kernel, dilation, stride] =
+            [self.kernel, self.dilation, self.stride].map(|all| all.get(axis).copied().unwrap_or(1));
+        let reach = dilation.saturating_mul(kernel - 1).saturating_add(1);
+        let windows = n.checked_sub(reach).map_or(0, |room| room / stride + 1);
+        (0..kernel).map(|k| (0..windows).map(|w| w * stride + k * dilation).collect()).collect()
+    }
+
+    /// The place of each element of each window in a flat image of `[rows, columns]`, and the
+    /// number of windows.
+    fn flat(&self, b: &Builder<'_>, rows: usize, columns: usize) -> Result<(Vec<usize>, usize)> {
+        let [kernel_rows, kernel_columns] = self.kernel;
+        let most = [rows, columns, kernel_rows, kernel_columns];
+        b.check_value("windows", &most, keras_model::DType::Int64)?;
+        let (down, across) = (self.places(0, rows), self.places(1, columns));
+        let mut all = Vec::new();
+        for rows in &down {
+            for places in &across {
+                all.extend(rows.iter().flat_map(|r| places.iter().map(move |p| r * columns + p)));
+            }
+        }
+        let windows = down.first().map_or(0, Vec::len) * across.first().map_or(0, Vec::len);
+        Ok((all, windows))
+    }
+}
+
+/// Windows of images `[batch, channels, height, width]` as columns.
+fn unfold(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value) -> Result<Value> {
+    let patches = Patches::of(c, b)?;
+    let [down, across] = patches.padding;
+    let borders = [(0, 0), (0, 0), (down, down), (across, across)];
+    let x = b.pad(x, &borders, PadMode::Constant(0.0))?;
+    let &[batch, channels, height, width] = b.shape(x) else {
+        return Err(b.error("takes images with channels first"));
+    };
+    let (places, windows) = patches.flat(b, height, width)?;
+    let places = b.indices(places)?;
+    let flat = b.reshape(x, [batch, channels, height * width])?;
+    let parts = b.gather(flat, places, 2)?;
+    b.reshape(parts, [batch, channels * patches.kernel.iter().product::<usize>(), windows])
+}
+
+/// The image whose windows are given as columns; where they meet, their sum.
+fn fold(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value) -> Result<Value> {
+    let patches = Patches::of(c, b)?;
+    let size = sizes(c, "output_size", usize::MAX, 2).ok_or_else(|| b.error("has no output_size"))?;
+    let [down, across] = patches.padding;
+    let (&[rows, columns], &[batch, width, windows]) = (size.as_slice(), b.shape(x)) else {
+        return Err(b.error("takes columns of windows"));
+    };
+    let wide = |n: usize, border: usize| n.saturating_add(border.saturating_mul(2));
+    let (height, length) = (wide(rows, down), wide(columns, across));
+    let (places, count) = patches.flat(b, height, length)?;
+    let each = patches.kernel.iter().product::<usize>();
+    if count != windows || width % each != 0 {
+        return Err(b.error(format!("{windows} windows of {width} do not fit {size:?}")));
+    }
+    let images = batch * (width / each);
+    let parts = b.reshape(x, [images, each * windows])?;
+    let parts = b.transpose(parts, vec![1, 0])?;
+    let places = b.indices(places)?;
+    let zero = b.full([height * length, images], 0.0, b.dtype(x))?;
+    let op = Scatter { how: Scattering::Add, negative_skips: false };
+    let sum = b.op(op, &[zero, places, parts])?;
+    let sum = b.transpose(sum, vec![1, 0])?;
+    let sum = b.reshape(sum, [batch, width / each, height, length])?;
+    let sum = b.slice(sum, 2, down, down + rows)?;
+    b.slice(sum, 3, across, across + columns)
 }

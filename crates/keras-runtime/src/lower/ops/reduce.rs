@@ -27,7 +27,11 @@ pub(in crate::lower) fn lower(
             let how = if name.ends_with("ax") { Reduction::Max } else { Reduction::Min };
             let bool_ = b.dtype(x) == DType::Bool;
             let wide = if bool_ { b.cast(x, DType::Int32)? } else { x };
-            let y = b.reduce(how, wide, &axes(b)?, keepdims)?;
+            let mut y = b.reduce(how, wide, &axes(b)?, keepdims)?;
+            if let Some(initial) = c.float("initial", 3) {
+                let how = if how == Reduction::Max { Arithmetic::Max } else { Arithmetic::Min };
+                y = b.with_number(how, y, initial)?;
+            }
             if bool_ { b.cast(y, DType::Bool)? } else { y }
         }
         "Ptp" => {
@@ -104,6 +108,26 @@ pub(in crate::lower) fn lower(
             }
         }
         "Median" | "Quantile" | "Percentile" => quantile(c, name, b, x)?,
+        "Nanmedian" | "Nanquantile" | "Nanpercentile" => nan_quantile(c, name, b, x)?,
+        "Nanargmax" | "Nanargmin" => {
+            let x = to_float(b, x)?;
+            let is_max = name == "Nanargmax";
+            let is_nan = b.unary(Function::IsNan, x)?;
+            let worst = if is_max { f64::NEG_INFINITY } else { f64::INFINITY };
+            let worst = b.scalar(worst, b.dtype(x))?;
+            let filled = b.select(is_nan, worst, x)?;
+            let (filled, axis) = match c.int("axis", 1) {
+                Some(axis) => (filled, b.axis(x, axis)?),
+                None => (b.reshape(filled, [crate::ops::size(b.shape(x))])?, 0),
+            };
+            let place = b.arg_reduce(filled, axis, is_max)?;
+            let place = b.cast(place, DType::Int32)?;
+            // Where there is nothing but NaN: -1.
+            let all = b.all(is_nan, &axes(b)?, false)?;
+            let none = b.scalar(-1.0, DType::Int32)?;
+            let place = b.select(all, none, place)?;
+            if keepdims { kept(b, x, place, &axes(b)?)? } else { place }
+        }
         "Nansum" | "Nanmean" | "Nanmax" | "Nanmin" | "Nanprod" | "Nanvar" | "Nanstd" => {
             let x = to_float(b, x)?;
             nan_ignored(name, b, x, &axes(b)?, keepdims)?
@@ -113,9 +137,21 @@ pub(in crate::lower) fn lower(
             let axis = c.axis(b, x, 3, -1)?;
             let n = b.shape(x).get(axis).copied().unwrap_or(1);
             let (left, right) = (b.slice(x, axis, 0, n - 1)?, b.slice(x, axis, 1, n)?);
-            let sum = b.add(left, right)?;
-            let sum = b.sum(sum, &[axis], false)?;
-            b.scale(sum, c.float("dx", 2).unwrap_or(1.0) / 2.0)?
+            let mut heights = b.add(left, right)?;
+            let mut width = c.float("dx", 2).unwrap_or(1.0);
+            if let Some(places) = c.plain("x", 1).and_then(crate::lower::rescaling::nested) {
+                let steps = places.1.windows(2).map(|pair| pair.iter().rev().fold(0.0, |s, v| v - s));
+                let steps: Vec<f64> = steps.map(|s| -s).collect();
+                let mut shape = vec![1; b.rank(x)];
+                if let Some(to) = shape.get_mut(axis) {
+                    *to = steps.len();
+                }
+                let steps = b.numbers(shape, steps, b.dtype(x))?;
+                heights = b.mul(heights, steps)?;
+                width = 1.0;
+            }
+            let sum = b.sum(heights, &[axis], false)?;
+            b.scale(sum, width / 2.0)?
         }
         _ => return Ok(None),
     };
@@ -141,11 +177,11 @@ fn quantile(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>, x: Value) -> Result
     let shares = match name {
         "Median" => (vec![], vec![0.5]),
         _ => {
-            let q = c.plain("q", 1);
-            let q = q.and_then(crate::lower::rescaling::nested);
-            q.ok_or_else(|| b.unsupported("a share that is a tensor"))?
+            shares(c, b)?
         }
     };
+    // Keras 3.15 forgets the method of `quantile` in a graph.
+    let method = c.text("method", usize::MAX).filter(|_| name != "Quantile");
     let scale = if name == "Percentile" { 0.01 } else { 1.0 };
     let mut parts = Vec::with_capacity(shares.1.len());
     for share in &shares.1 {
@@ -153,7 +189,7 @@ fn quantile(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>, x: Value) -> Result
         let (low, high) = (place.floor(), place.ceil());
         let low_x = b.at(sorted, last, low as usize)?;
         let high_x = b.at(sorted, last, high as usize)?;
-        let y = match c.text("method", position + 1) {
+        let y = match method {
             Some("lower") => low_x,
             Some("higher") => high_x,
             Some("nearest") => {
@@ -181,6 +217,79 @@ fn quantile(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>, x: Value) -> Result
             y
         };
         parts.push(if shares.0.is_empty() { y } else { b.expand(y, 0)? });
+    }
+    b.concat(&parts, 0)
+}
+
+/// The shares asked for: their shape and they.
+fn shares(c: &OpCall<'_>, b: &mut Builder<'_>) -> Result<(Vec<usize>, Vec<f64>)> {
+    let q = c.operand(b, &["q"], 1, Some(DType::Float64))?;
+    let known = q.and_then(|q| b.known(q)).map(crate::View::to_tensor);
+    let q = known.ok_or_else(|| b.unsupported("a share that is a tensor"))?;
+    let values = q.cast(DType::Float64)?;
+    Ok((q.shape().to_vec(), values.as_slice::<f64>().unwrap_or_default().to_vec()))
+}
+
+/// A result in the shape of `x`, the axes of length 1.
+fn kept(b: &mut Builder<'_>, x: Value, y: Value, axes: &[usize]) -> Result<Value> {
+    let dims = b.shape(x).iter().enumerate();
+    let dims = dims.map(|(i, n)| if axes.contains(&i) { 1 } else { *n });
+    let shape: Vec<usize> = dims.collect();
+    b.reshape(y, shape)
+}
+
+/// Values at shares of those sorted elements that are numbers.
+fn nan_quantile(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>, x: Value) -> Result<Value> {
+    let x = to_float(b, x)?;
+    let position = if name == "Nanmedian" { 1 } else { 2 };
+    let keepdims = c.flag("keepdims", usize::MAX);
+    let axes = c.axes(b, x, position)?;
+    let free: Vec<usize> = (0..b.rank(x)).filter(|a| !axes.contains(a)).collect();
+    let shape = b.shape(x).to_vec();
+    let lengths =
+        |of: &[usize]| -> Vec<usize> { of.iter().filter_map(|a| shape.get(*a).copied()).collect() };
+    let n: usize = lengths(&axes).iter().product();
+    let moved = b.transpose(x, [&free[..], &axes[..]].concat())?;
+    let rows = b.reshape(moved, [lengths(&free), vec![n]].concat())?;
+    let last = free.len();
+    // NaN is sorted to the end.
+    let order = b.argsort(rows, last, false)?;
+    let sorted = b.gather_along(rows, order, last)?;
+    let is_nan = b.unary(Function::IsNan, rows)?;
+    let is_nan = b.cast(is_nan, b.dtype(x))?;
+    let lost = b.sum(is_nan, &[last], true)?;
+    let top = b.scale(lost, -1.0)?;
+    let top = b.with_number(Arithmetic::Add, top, n as f64 - 1.0)?;
+    let (of, all) = if position == 1 { (vec![], vec![0.5]) } else { shares(c, b)? };
+    let scale = if name == "Nanpercentile" { 0.01 } else { 1.0 };
+    let method = c.text("method", usize::MAX).unwrap_or("linear").to_owned();
+    let mut parts = Vec::with_capacity(all.len());
+    for share in all {
+        let place = b.scale(top, share * scale)?;
+        let place = b.with_number(Arithmetic::Max, place, 0.0)?;
+        let (low, high) = (b.unary(Function::Floor, place)?, b.unary(Function::Ceil, place)?);
+        let chosen = |b: &mut Builder<'_>, at: Value| b.gather_along(sorted, at, last);
+        let y = match method.as_str() {
+            "lower" => chosen(b, low)?,
+            "higher" => chosen(b, high)?,
+            "nearest" => {
+                let near = b.unary(Function::Round, place)?;
+                chosen(b, near)?
+            }
+            method => {
+                let (from, to) = (chosen(b, low)?, chosen(b, high)?);
+                let step = b.sub(to, from)?;
+                let step = if method == "midpoint" {
+                    b.scale(step, 0.5)?
+                } else {
+                    let share = b.sub(place, low)?;
+                    b.mul(step, share)?
+                };
+                b.add(from, step)?
+            }
+        };
+        let y = if keepdims { kept(b, x, y, &axes)? } else { b.at(y, last, 0)? };
+        parts.push(if of.is_empty() { y } else { b.expand(y, 0)? });
     }
     b.concat(&parts, 0)
 }

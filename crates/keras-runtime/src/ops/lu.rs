@@ -1,0 +1,195 @@
+//! Elimination with the largest element of a column as pivot: factors, determinants, equations.
+
+use keras_model::DType;
+
+use super::matrix::{self, Matrix};
+use super::{Operator, Out, Spec, Types, inputs, single};
+use crate::tensor::{View, out};
+use crate::{Error, Result};
+
+/// Both factors in one matrix, the ones on the diagonal of the lower one left out.
+struct Factors {
+    lu: Matrix,
+    /// The row of the matrix that each row of the factors was.
+    order: Vec<usize>,
+    /// 1 or -1, by the number of exchanges.
+    sign: f64,
+}
+
+impl Factors {
+    fn of(mut lu: Matrix) -> Self {
+        let n = lu.rows.min(lu.columns);
+        let mut order: Vec<usize> = (0..lu.rows).collect();
+        let mut sign = 1.0;
+        for k in 0..n {
+            let size = |i: &usize| lu[(*i, k)].abs();
+            let pivot = (k..lu.rows).rev().max_by(|i, j| size(i).total_cmp(&size(j))).unwrap_or(k);
+            if pivot != k {
+                lu.swap_rows(pivot, k);
+                order.swap(pivot, k);
+                sign = -sign;
+            }
+            if lu[(k, k)] == 0.0 {
+                continue;
+            }
+            for i in k + 1..lu.rows {
+                lu[(i, k)] /= lu[(k, k)];
+                for j in k + 1..lu.columns {
+                    lu[(i, j)] -= lu[(i, k)] * lu[(k, j)];
+                }
+            }
+        }
+        Self { lu, order, sign }
+    }
+
+    /// `a⁻¹ · b`.
+    fn solve(&self, b: &Matrix) -> Result<Matrix> {
+        let n = self.lu.rows;
+        if (0..n).any(|i| self.lu[(i, i)] == 0.0) {
+            return Err(Error::Value("solve: the matrix cannot be inverted".into()));
+        }
+        let mut x = Matrix::new(n, b.columns, |i, j| b[(self.order[i], j)]);
+        for j in 0..b.columns {
+            for i in 0..n {
+                let sum: f64 = (0..i).map(|k| self.lu[(i, k)] * x[(k, j)]).sum();
+                x[(i, j)] -= sum;
+            }
+            for i in (0..n).rev() {
+                let sum: f64 = (i + 1..n).map(|k| self.lu[(i, k)] * x[(k, j)]).sum();
+                x[(i, j)] = (x[(i, j)] - sum) / self.lu[(i, i)];
+            }
+        }
+        Ok(x)
+    }
+}
+
+/// The factors of `x` with its rows in another order, and that order.
+///
+/// # Shapes
+/// `x: [.., n, n]` to the same and `[.., n]` of `int32`.
+///
+/// # Source
+/// `keras.ops.lu_factor(x)`, Keras 3.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct LuFactor;
+
+impl Operator for LuFactor {
+    const NAME: &'static str = "lu_factor";
+    const TYPES: Types = Types::Floats;
+
+    fn output(&self, x: &[Spec]) -> Result<Vec<Spec>> {
+        let [x] = inputs(Self::NAME, x)?;
+        let (outer, n) = matrix::square(Self::NAME, x)?;
+        Ok(vec![x.clone(), Spec::new([outer, &[n]].concat(), DType::Int32)])
+    }
+
+    fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
+        let ([x], [lu, order]) = (inputs(Self::NAME, x)?, y) else {
+            return Err(Error::op(Self::NAME, "has two outputs"));
+        };
+        let factors: Vec<Factors> =
+            matrix::read(Self::NAME, x)?.into_iter().map(Factors::of).collect();
+        let rows = out::<i32>(&mut order.data, Self::NAME)?;
+        for (place, row) in rows.iter_mut().zip(factors.iter().flat_map(|f| &f.order)) {
+            *place = *row as i32;
+        }
+        matrix::write(Self::NAME, lu, factors.into_iter().flat_map(|f| f.lu.data))
+    }
+}
+
+/// The determinant of each matrix.
+///
+/// # Shapes
+/// `x: [.., n, n]` to `[..]`; with `log` the sign and the logarithm of the size, `[..]` each.
+///
+/// # Source
+/// `keras.ops.det(x)`, `keras.ops.slogdet(x)`, Keras 3.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Determinant {
+    pub(crate) log: bool,
+}
+
+impl Operator for Determinant {
+    const NAME: &'static str = "determinant";
+    const TYPES: Types = Types::Floats;
+
+    fn output(&self, x: &[Spec]) -> Result<Vec<Spec>> {
+        let [x] = inputs(Self::NAME, x)?;
+        let (outer, _) = matrix::square(Self::NAME, x)?;
+        Ok(vec![Spec::new(outer, x.dtype); if self.log { 2 } else { 1 }])
+    }
+
+    fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
+        let [x] = inputs(Self::NAME, x)?;
+        let all: Vec<Factors> =
+            matrix::read(Self::NAME, x)?.into_iter().map(Factors::of).collect();
+        let diagonal = |f: &Factors| (0..f.lu.rows).map(|i| f.lu[(i, i)]).collect::<Vec<_>>();
+        match y {
+            [sign, log] => {
+                let of = |f: &Factors| diagonal(f).iter().fold(f.sign, |s, d| s * sign_of(*d));
+                matrix::write(Self::NAME, sign, all.iter().map(of))?;
+                let of = |f: &Factors| diagonal(f).iter().map(|d| d.abs().ln()).sum::<f64>();
+                matrix::write(Self::NAME, log, all.iter().map(of))
+            }
+            y => {
+                let of = |f: &Factors| diagonal(f).iter().product::<f64>() * f.sign;
+                matrix::write(Self::NAME, single(Self::NAME, y)?, all.iter().map(of))
+            }
+        }
+    }
+}
+
+fn sign_of(x: f64) -> f64 {
+    if x == 0.0 { 0.0 } else { x.signum() }
+}
+
+/// `y` with `a · y = b`.
+///
+/// # Shapes
+/// `a: [.., n, n]`, `b: [.., n, k]` to the shape of `b`.
+///
+/// # Errors
+/// [`Error::Value`] if a matrix cannot be inverted.
+///
+/// # Source
+/// `keras.ops.solve(a, b)`, Keras 3.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Solve;
+
+impl Operator for Solve {
+    const NAME: &'static str = "solve";
+    const TYPES: Types = Types::Floats;
+
+    fn output(&self, x: &[Spec]) -> Result<Vec<Spec>> {
+        equations(Self::NAME, x)
+    }
+
+    fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
+        let ([a, b], y) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
+        let pairs = matrix::read(Self::NAME, a)?.into_iter().zip(matrix::read(Self::NAME, b)?);
+        let solved = pairs.map(|(a, b)| Factors::of(a).solve(&b));
+        let solved: Vec<Matrix> = solved.collect::<Result<_>>()?;
+        matrix::write(Self::NAME, y, solved.into_iter().flat_map(|m| m.data))
+    }
+}
+
+/// The shape rule of equations.
+pub(super) fn equations(name: &'static str, x: &[Spec]) -> Result<Vec<Spec>> {
+    let [a, b] = inputs(name, x)?;
+    let ((outer, n), (others, rows, _)) = (matrix::square(name, a)?, matrix::parts(name, b)?);
+    if (outer, n) != (others, rows) {
+        return Err(Error::op(name, format!("{:?} do not fit {:?}", b.shape, a.shape)));
+    }
+    Ok(vec![b.clone()])
+}
+
+#[test]
+fn a_row_that_begins_with_zero_is_exchanged() {
+    let a = crate::Tensor::new([2, 2], vec![0.0_f32, 2.0, 1.0, 3.0]).unwrap();
+    let b = crate::Tensor::new([2, 1], vec![4.0_f32, 5.0]).unwrap();
+    let x = super::run(Solve, &[a.clone(), b.clone()]).unwrap();
+    assert_eq!(x.as_slice::<f32>().unwrap(), [-1.0, 2.0]);
+    assert_eq!(super::run(Determinant { log: false }, &[a]).unwrap().as_slice(), Some(&[-2.0_f32][..]));
+    let zero = crate::Tensor::zeros([2, 2], DType::Float32);
+    assert!(super::run(Solve, &[zero, b]).is_err());
+}

@@ -1,0 +1,88 @@
+//! An orthogonal and a triangular factor.
+
+use super::matrix::{self, Matrix};
+use super::{Operator, Out, Spec, Types, inputs};
+use crate::tensor::View;
+use crate::{Error, Result};
+
+/// `q · r = x` by Householder's reflections: `q` orthogonal, `r` upper triangular.
+///
+/// # Shapes
+/// `x: [.., m, n]` to `[.., m, k]` and `[.., k, n]`, `k` the shorter of `m` and `n`, or `m` if
+/// complete.
+///
+/// # Source
+/// `keras.ops.qr(x, mode)`, Keras 3; the signs are LAPACK's and Eigen's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Qr {
+    pub(crate) complete: bool,
+}
+
+impl Operator for Qr {
+    const NAME: &'static str = "qr";
+    const TYPES: Types = Types::Floats;
+
+    fn output(&self, x: &[Spec]) -> Result<Vec<Spec>> {
+        let [x] = inputs(Self::NAME, x)?;
+        let (outer, m, n) = matrix::parts(Self::NAME, x)?;
+        let k = if self.complete { m } else { m.min(n) };
+        let of = |rows, columns| Spec::new([outer, &[rows, columns]].concat(), x.dtype);
+        Ok(vec![of(m, k), of(k, n)])
+    }
+
+    fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
+        let ([x], [q, r]) = (inputs(Self::NAME, x)?, y) else {
+            return Err(Error::op(Self::NAME, "has two outputs"));
+        };
+        let columns = q.shape.last().copied().unwrap_or(0);
+        let (mut all_q, mut all_r) = (Vec::new(), Vec::new());
+        for x in matrix::read(Self::NAME, x)? {
+            let (orthogonal, triangular) = factors(x);
+            all_q.extend(orthogonal.left(columns).data);
+            all_r.extend_from_slice(&triangular.data[..columns * triangular.columns]);
+        }
+        matrix::write(Self::NAME, q, all_q)?;
+        matrix::write(Self::NAME, r, all_r)
+    }
+}
+
+/// Both factors, the first one square.
+fn factors(mut r: Matrix) -> (Matrix, Matrix) {
+    let m = r.rows;
+    let mut q = Matrix::identity(m);
+    for k in 0..m.min(r.columns) {
+        let tail: f64 = (k + 1..m).map(|i| r[(i, k)] * r[(i, k)]).sum();
+        if tail == 0.0 {
+            continue;
+        }
+        let head = r[(k, k)];
+        let length = -(head * head + tail).sqrt().copysign(head);
+        // The vector across which is reflected, its first element 1.
+        let mut vector: Vec<f64> = (k..m).map(|i| r[(i, k)] / (head - length)).collect();
+        vector[0] = 1.0;
+        let factor = (length - head) / length;
+        for j in k..r.columns {
+            let sum: f64 = vector.iter().enumerate().map(|(i, v)| v * r[(k + i, j)]).sum();
+            vector.iter().enumerate().for_each(|(i, v)| r[(k + i, j)] -= factor * v * sum);
+        }
+        (k + 1..m).for_each(|i| r[(i, k)] = 0.0);
+        for i in 0..m {
+            let sum: f64 = vector.iter().enumerate().map(|(j, v)| v * q[(i, k + j)]).sum();
+            vector.iter().enumerate().for_each(|(j, v)| q[(i, k + j)] -= factor * v * sum);
+        }
+    }
+    (q, r)
+}
+
+#[test]
+fn the_factors_make_the_matrix() {
+    let x = Matrix { rows: 3, columns: 2, data: vec![3.0, 1.0, 0.0, 2.0, 4.0, -1.0] };
+    let (q, r) = factors(x.clone());
+    for i in 0..3 {
+        for j in 0..2 {
+            let sum: f64 = (0..3).map(|k| q[(i, k)] * r[(k, j)]).sum();
+            assert!((sum - x[(i, j)]).abs() < 1e-12);
+        }
+    }
+    assert!((r[(0, 0)] + 5.0).abs() < 1e-12 && r[(1, 0)] == 0.0);
+}

@@ -1,0 +1,153 @@
+//! Singular values.
+
+use super::matrix::{self, Matrix};
+use super::{Operator, Out, Spec, Types, inputs};
+use crate::tensor::View;
+use crate::{Error, Result};
+
+/// Rounds after which Jacobi's turns end; ten are many.
+const ROUNDS: usize = 60;
+
+/// `u · diag(s) · v = x` with orthogonal `u` and `v` and falling `s`, by turns of pairs of columns
+/// (Jacobi's method from one side). Columns of `u` and rows of `v` may have another sign than in
+/// other programs.
+///
+/// # Shapes
+/// `x: [.., m, n]` to `[.., m, k]`, `[.., k]` and `[.., k, n]`, `k` the shorter of `m` and `n`;
+/// `[.., m, m]` and `[.., n, n]` if full; the values alone without vectors.
+///
+/// # Source
+/// `keras.ops.svd(x, full_matrices, compute_uv)`, Keras 3.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Svd {
+    pub(crate) full: bool,
+    pub(crate) vectors: bool,
+}
+
+impl Operator for Svd {
+    const NAME: &'static str = "svd";
+    const TYPES: Types = Types::Floats;
+
+    fn output(&self, x: &[Spec]) -> Result<Vec<Spec>> {
+        let [x] = inputs(Self::NAME, x)?;
+        let (outer, m, n) = matrix::parts(Self::NAME, x)?;
+        let k = m.min(n);
+        let of = |inner: &[usize]| Spec::new([outer, inner].concat(), x.dtype);
+        if !self.vectors {
+            return Ok(vec![of(&[k])]);
+        }
+        let (rows, columns) = if self.full { (m, n) } else { (k, k) };
+        Ok(vec![of(&[m, rows]), of(&[k]), of(&[columns, n])])
+    }
+
+    fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
+        let [x] = inputs(Self::NAME, x)?;
+        let parts: Vec<Parts> = matrix::read(Self::NAME, x)?.iter().map(Parts::of).collect();
+        match y {
+            [values] => matrix::write(Self::NAME, values, parts.into_iter().flat_map(|p| p.values)),
+            [u, values, v] => {
+                let width = |out: &Out<'_>, axis: usize| out.shape.iter().rev().nth(axis).copied();
+                let (left, right) = (width(u, 0).unwrap_or(0), width(v, 1).unwrap_or(0));
+                let of = |p: &Parts| completed(&p.left, left).data;
+                matrix::write(Self::NAME, u, parts.iter().flat_map(of))?;
+                let of = |p: &Parts| completed(&p.right, right).transposed().data;
+                matrix::write(Self::NAME, v, parts.iter().flat_map(of))?;
+                matrix::write(Self::NAME, values, parts.into_iter().flat_map(|p| p.values))
+            }
+            _ => Err(Error::op(Self::NAME, "has one or three outputs")),
+        }
+    }
+}
+
+/// Values and vectors, these as columns.
+struct Parts {
+    left: Matrix,
+    values: Vec<f64>,
+    right: Matrix,
+}
+
+impl Parts {
+    fn of(x: &Matrix) -> Self {
+        if x.rows < x.columns {
+            let Self { left, values, right } = Self::of(&x.transposed());
+            return Self { left: right, values, right: left };
+        }
+        let (mut a, mut turns) = (x.clone(), Matrix::identity(x.columns));
+        let n = x.columns;
+        for _ in 0..ROUNDS {
+            let mut is_done = true;
+            for p in 0..n {
+                for q in p + 1..n {
+                    let dot = |i: usize, j: usize| -> f64 {
+                        (0..a.rows).map(|row| a[(row, i)] * a[(row, j)]).sum()
+                    };
+                    let (pp, qq, pq) = (dot(p, p), dot(q, q), dot(p, q));
+                    if pq.abs() <= f64::EPSILON * (pp * qq).sqrt() || !pq.is_finite() {
+                        continue;
+                    }
+                    is_done = false;
+                    let turn = angle(pp, qq, pq);
+                    a.turn_columns([p, q], turn);
+                    turns.turn_columns([p, q], turn);
+                }
+            }
+            if is_done {
+                break;
+            }
+        }
+        let length = |j: usize| (0..a.rows).map(|i| a[(i, j)].powi(2)).sum::<f64>().sqrt();
+        let lengths: Vec<f64> = (0..n).map(length).collect();
+        let mut order: Vec<usize> = (0..n).collect();
+        order.sort_by(|i, j| lengths[*j].total_cmp(&lengths[*i]));
+        let values: Vec<f64> = order.iter().map(|j| lengths[*j]).collect();
+        // What has no length has no direction: `completed` finds one.
+        let least = values.first().copied().unwrap_or(0.0) * f64::EPSILON;
+        let known = values.iter().filter(|v| **v > least).count();
+        let left = Matrix::new(a.rows, known, |i, j| a[(i, order[j])] / values[j]);
+        let left = completed(&left, n);
+        let right = Matrix::new(n, n, |i, j| turns[(i, order[j])]);
+        Self { left, values, right }
+    }
+}
+
+/// Cosine and sine of the turn after which two columns with these products are orthogonal.
+pub(super) fn angle(pp: f64, qq: f64, pq: f64) -> [f64; 2] {
+    let slope = (qq - pp) / (2.0 * pq);
+    let tangent = 1.0_f64.copysign(slope) / (slope.abs() + slope.hypot(1.0));
+    let cos = 1.0 / tangent.hypot(1.0);
+    [cos, cos * tangent]
+}
+
+/// So many columns: those there are, and others orthogonal to them.
+fn completed(columns: &Matrix, count: usize) -> Matrix {
+    let m = columns.rows;
+    let mut all: Vec<Vec<f64>> =
+        (0..columns.columns.min(count)).map(|j| (0..m).map(|i| columns[(i, j)]).collect()).collect();
+    while all.len() < count {
+        // Of the axes the one that is farthest from all of them.
+        let inside = |axis: &usize| all.iter().map(|c| c[*axis] * c[*axis]).sum::<f64>();
+        let axis = (0..m).min_by(|i, j| inside(i).total_cmp(&inside(j))).unwrap_or(0);
+        let mut next = vec![0.0; m];
+        next[axis] = 1.0;
+        for _ in 0..2 {
+            for column in &all {
+                let dot: f64 = column.iter().zip(&next).map(|(a, b)| a * b).sum();
+                next.iter_mut().zip(column).for_each(|(n, c)| *n -= dot * c);
+            }
+        }
+        let length = next.iter().map(|n| n * n).sum::<f64>().sqrt();
+        all.push(next.into_iter().map(|n| n / length).collect());
+    }
+    Matrix::new(m, count, |i, j| all[j][i])
+}
+
+#[test]
+fn a_matrix_of_rank_one_has_whole_vectors() {
+    let x = Matrix { rows: 2, columns: 2, data: vec![3.0, 0.0, 4.0, 0.0] };
+    let Parts { left, values, right } = Parts::of(&x);
+    assert!((values[0] - 5.0).abs() < 1e-12 && values[1] == 0.0);
+    for m in [left, right] {
+        let dot = m[(0, 0)] * m[(0, 1)] + m[(1, 0)] * m[(1, 1)];
+        assert!(dot.abs() < 1e-12 && (m[(0, 1)].hypot(m[(1, 1)]) - 1.0).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,61 @@
+//! Equations whose matrix is a triangle.
+
+use super::lu::equations;
+use super::matrix::{self, Matrix};
+use super::{Operator, Out, Spec, Types, inputs, single};
+use crate::Result;
+use crate::tensor::View;
+
+/// `y` with `a · y = b`, `a` being the lower (upper) triangle of what is given.
+///
+/// # Shapes
+/// `a: [.., n, n]`, `b: [.., n, k]` to the shape of `b`.
+///
+/// # Source
+/// `keras.ops.solve_triangular(a, b, lower)`, Keras 3.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct SolveTriangular {
+    pub(crate) lower: bool,
+}
+
+impl Operator for SolveTriangular {
+    const NAME: &'static str = "solve_triangular";
+    const TYPES: Types = Types::Floats;
+
+    fn output(&self, x: &[Spec]) -> Result<Vec<Spec>> {
+        equations(Self::NAME, x)
+    }
+
+    fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
+        let ([a, b], y) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
+        let pairs = matrix::read(Self::NAME, a)?.into_iter().zip(matrix::read(Self::NAME, b)?);
+        let solved: Vec<Matrix> = pairs.map(|(a, b)| self.solve(&a, b)).collect();
+        matrix::write(Self::NAME, y, solved.into_iter().flat_map(|m| m.data))
+    }
+}
+
+impl SolveTriangular {
+    fn solve(self, a: &Matrix, mut x: Matrix) -> Matrix {
+        let n = a.rows;
+        for j in 0..x.columns {
+            for step in 0..n {
+                let (i, known) = if self.lower {
+                    (step, 0..step)
+                } else {
+                    (n - 1 - step, n - step..n)
+                };
+                let sum: f64 = known.map(|k| a[(i, k)] * x[(k, j)]).sum();
+                x[(i, j)] = (x[(i, j)] - sum) / a[(i, i)];
+            }
+        }
+        x
+    }
+}
+
+#[test]
+fn the_other_triangle_is_not_read() {
+    let a = crate::Tensor::new([2, 2], vec![2.0_f32, 9.0, 1.0, 4.0]).unwrap();
+    let b = crate::Tensor::new([2, 1], vec![2.0_f32, 9.0]).unwrap();
+    let y = super::run(SolveTriangular { lower: true }, &[a, b]).unwrap();
+    assert_eq!(y.as_slice::<f32>().unwrap(), [1.0, 2.0]);
+}

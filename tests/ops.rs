@@ -1,0 +1,91 @@
+//! The operations of `keras.ops`, each as Keras wrote it into a graph and computed it.
+
+use keras_model::Loader;
+use keras_model::ops::OPERATIONS;
+use keras_runtime::{DType, Model, Tensor};
+use serde_json::Value;
+
+use crate::support::fixture;
+
+fn cases() -> Value {
+    serde_json::from_str(&std::fs::read_to_string(fixture("ops.json")).unwrap()).unwrap()
+}
+
+fn tensor(value: &Value) -> Tensor {
+    let number = |v: &Value| match v {
+        Value::String(text) => text.parse().unwrap(),
+        Value::Bool(flag) => f64::from(u8::from(*flag)),
+        number => number.as_f64().unwrap(),
+    };
+    let data = value["data"].as_array().unwrap().iter().map(number).collect::<Vec<f64>>();
+    let shape: Vec<usize> = serde_json::from_value(value["shape"].clone()).unwrap();
+    let dtype = DType::from_name(value["dtype"].as_str().unwrap()).unwrap();
+    Tensor::new(shape, data).unwrap().cast(dtype).unwrap()
+}
+
+/// A model as it stands in a file; as a string where it holds infinity, which JSON has not.
+fn text(model: &Value) -> String {
+    model.as_str().map_or_else(|| model.to_string(), str::to_owned)
+}
+
+/// What is wrong with the outputs of one case.
+fn wrong(case: &Value) -> Option<String> {
+    let inputs: Vec<Tensor> = case["inputs"].as_array().unwrap().iter().map(tensor).collect();
+    let file = match Loader::new().from_bytes(text(&case["model"])) {
+        Ok(file) => file,
+        Err(error) => return Some(error.to_string()),
+    };
+    let found = match Model::from_file(file).and_then(|m| m.predict(&inputs)) {
+        Ok(found) => found,
+        Err(error) => return Some(error.to_string()),
+    };
+    let expected: Vec<Tensor> = case["outputs"].as_array().unwrap().iter().map(tensor).collect();
+    if found.len() != expected.len() {
+        return Some(format!("{} outputs for {}", found.len(), expected.len()));
+    }
+    let mut pairs = found.iter().zip(&expected);
+    pairs.find_map(|(found, expected)| {
+        if found.shape() != expected.shape() {
+            return Some(format!("shape {:?} for {:?}", found.shape(), expected.shape()));
+        }
+        // Keras on TensorFlow gives some results of `float32` as `int32`'s and the like: the type
+        // is held where it is of another kind.
+        if found.dtype() != expected.dtype() {
+            return Some(format!("{} for {}", found.dtype(), expected.dtype()));
+        }
+        let [a, b] = [found, expected].map(|t| t.cast(DType::Float64).unwrap());
+        let (a, b) = (a.as_slice::<f64>().unwrap(), b.as_slice::<f64>().unwrap());
+        let size = b.iter().filter(|v| v.is_finite()).fold(0.0_f64, |m, v| m.max(v.abs()));
+        let near = |(a, b): (&f64, &f64)| {
+            a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= 2e-5 * size.max(b.abs()) + 1e-6
+        };
+        (!a.iter().zip(b).all(near)).then(|| format!("{a:?} for {b:?}"))
+    })
+}
+
+#[test]
+fn operations_give_keras_s_numbers() {
+    let cases = cases();
+    let cases = cases["cases"].as_array().unwrap();
+    let failed: Vec<String> = cases
+        .iter()
+        .enumerate()
+        .filter_map(|(i, case)| {
+            let reason: String = wrong(case)?.chars().take(300).collect();
+            Some(format!("{i} {}: {reason}", case["name"].as_str().unwrap()))
+        })
+        .collect();
+    assert!(failed.is_empty(), "{} of {}\n{}", failed.len(), cases.len(), failed.join("\n"));
+}
+
+/// Each operation that can be loaded has a case, or stands in the list of those that cannot.
+#[test]
+fn every_operation_has_a_case() {
+    let all = cases();
+    let mut named: Vec<&str> = all["no_case"].as_object().unwrap().keys().map(String::as_str).collect();
+    for case in all["cases"].as_array().unwrap() {
+        named.extend(case["operations"].as_array().unwrap().iter().filter_map(Value::as_str));
+    }
+    let missing: Vec<_> = OPERATIONS.iter().filter(|name| !named.contains(name)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}

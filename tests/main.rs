@@ -11,6 +11,8 @@ mod cli;
 mod damaged;
 mod hdf5;
 mod models;
+mod ops;
+mod predict;
 mod readme;
 mod summary;
 mod support;

@@ -13,6 +13,11 @@ pub(crate) enum Error {
     Runtime(#[from] keras_runtime::Error),
     #[error("{path}: {reason}", path = .path.display())]
     Input { path: PathBuf, reason: String },
+    #[error(
+        "the model has {expected} inputs ({names}), {found} files were given: --input NAME=FILE \
+         for each"
+    )]
+    Inputs { expected: usize, names: String, found: usize },
     #[error("{path}: {source}", path = .path.display())]
     File { path: PathBuf, source: keras_model::Error },
     #[error("{path}: {source}", path = .path.display())]

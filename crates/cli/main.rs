@@ -1,5 +1,6 @@
 //! `keras-model`: Keras models on the command line.
 
+mod arrays;
 mod check;
 mod error;
 mod export;

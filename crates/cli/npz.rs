@@ -23,8 +23,12 @@ pub(crate) struct Array {
 
 /// The arrays of an archive in its order.
 pub(crate) fn read(path: &Path) -> Result<Vec<(String, Array)>, String> {
-    let file = File::open(path).map_err(|e| e.to_string())?;
-    let mut archive = ZipArchive::new(BufReader::new(file)).map_err(|e| e.to_string())?;
+    read_from(BufReader::new(File::open(path).map_err(|e| e.to_string())?))
+}
+
+/// The same for an archive that is open already.
+pub(crate) fn read_from(archive: impl Read + Seek) -> Result<Vec<(String, Array)>, String> {
+    let mut archive = ZipArchive::new(archive).map_err(|e| e.to_string())?;
     let mut arrays = Vec::with_capacity(archive.len());
     for i in 0..archive.len() {
         let mut member = archive.by_index(i).map_err(|e| e.to_string())?;
@@ -32,7 +36,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<(String, Array)>, String> {
         let Some(name) = name.strip_suffix(".npy").map(str::to_owned) else { continue };
         let mut bytes = Vec::new();
         member.read_to_end(&mut bytes).map_err(|e| e.to_string())?;
-        let array = npy(&bytes).ok_or_else(|| format!("{name:?} is no array in C order"))?;
+        let array = npy(&bytes).map_err(|e| format!("{name:?} {e}"))?;
         arrays.push((name, array));
     }
     Ok(arrays)
@@ -48,7 +52,26 @@ pub(crate) fn numbered(arrays: Vec<(String, Array)>, prefix: &str) -> Vec<Array>
 }
 
 /// An `.npy` file.
-fn npy(bytes: &[u8]) -> Option<Array> {
+pub(crate) fn npy(bytes: &[u8]) -> Result<Array, String> {
+    let (header, elements) = split(bytes).ok_or("is no array of NumPy")?;
+    let after = |key: &str| header.split_once(key).map(|(_, rest)| rest);
+    let quoted = |rest: &'_ str| rest.split_once('\'').map(|(text, _)| text.to_owned());
+    let descr = after("'descr': '").and_then(quoted).ok_or("has elements of several parts")?;
+    let shape = after("'shape': (").and_then(|rest| rest.split_once(')')).ok_or("has no shape")?.0;
+    let axes = shape.split(',').map(str::trim).filter(|n| !n.is_empty());
+    let shape = axes.map(str::parse).collect::<Result<Vec<usize>, _>>();
+    let shape = shape.map_err(|_| "has no shape")?;
+    let is_fortran = after("'fortran_order': ").is_some_and(|rest| rest.starts_with("True"));
+    let bytes = if is_fortran && shape.len() > 1 {
+        row_major(elements, &shape).ok_or("has another size than its shape says")?
+    } else {
+        elements.to_vec()
+    };
+    Ok(Array { descr, shape, bytes })
+}
+
+/// The header and the elements of an `.npy` file.
+fn split(bytes: &[u8]) -> Option<(&str, &[u8])> {
     let rest = bytes.strip_prefix(b"\x93NUMPY")?;
     let (length, rest) = match rest {
         [1, _, a, b, rest @ ..] => (usize::from(u16::from_le_bytes([*a, *b])), rest),
@@ -58,19 +81,35 @@ fn npy(bytes: &[u8]) -> Option<Array> {
         _ => return None,
     };
     let (header, elements) = rest.split_at_checked(length)?;
-    let header = std::str::from_utf8(header).ok()?;
-    let after = |key: &str| header.split_once(key).map(|(_, rest)| rest);
-    let descr = after("'descr': '")?.split_once('\'')?.0;
-    let shape = after("'shape': (")?.split_once(')')?.0;
-    let axes = shape.split(',').map(str::trim).filter(|n| !n.is_empty());
-    let shape: Vec<usize> = axes.map(|n| n.parse().ok()).collect::<Option<_>>()?;
-    let in_order = after("'fortran_order': ")?.starts_with("False") || shape.len() < 2;
-    in_order.then(|| Array { descr: descr.to_owned(), shape, bytes: elements.to_vec() })
+    Some((std::str::from_utf8(header).ok()?, elements))
+}
+
+/// The elements of an array whose first axis is the fastest, with the last one the fastest.
+fn row_major(elements: &[u8], shape: &[usize]) -> Option<Vec<u8>> {
+    let count = shape.iter().try_fold(1_usize, |n, d| n.checked_mul(*d))?;
+    let size = elements.len().checked_div(count).unwrap_or(0);
+    if size.checked_mul(count)? != elements.len() {
+        return None;
+    }
+    let mut index = vec![0; shape.len()];
+    let mut out = Vec::with_capacity(elements.len());
+    for _ in 0..count {
+        let place = index.iter().zip(shape).rev().fold(0, |place, (i, n)| place * n + i);
+        out.extend_from_slice(elements.get(place * size..(place + 1) * size)?);
+        for (i, n) in index.iter_mut().zip(shape).rev() {
+            *i += 1;
+            if *i < *n {
+                break;
+            }
+            *i = 0;
+        }
+    }
+    Some(out)
 }
 
 /// NumPy's name of an element type. NumPy has none for bfloat16 and the 8-bit floats: these are
 /// written as bytes of that size, as NumPy itself does.
-fn descr(dtype: DType) -> Option<&'static str> {
+pub(crate) fn descr(dtype: DType) -> Option<&'static str> {
     Some(match dtype {
         DType::Float16 => "<f2",
         DType::Float32 => "<f4",
@@ -93,7 +132,7 @@ fn descr(dtype: DType) -> Option<&'static str> {
 }
 
 /// The header of an array with these elements.
-fn header(descr: &str, shape: &[usize]) -> Option<Vec<u8>> {
+pub(crate) fn header(descr: &str, shape: &[usize]) -> Option<Vec<u8>> {
     const MAGIC: &[u8] = b"\x93NUMPY\x01\x00";
     let mut axes: Vec<String> = shape.iter().map(ToString::to_string).collect();
     if let [one] = axes.as_mut_slice() {
@@ -112,6 +151,17 @@ fn header(descr: &str, shape: &[usize]) -> Option<Vec<u8>> {
     header.extend(u16::try_from(length).ok()?.to_le_bytes());
     header.extend(text.into_bytes());
     Some(header)
+}
+
+/// Strings as NumPy holds them, each filled up with zeros: the name of their type, the elements.
+pub(crate) fn utf32(elements: &[String]) -> (String, Vec<u8>) {
+    let width = elements.iter().map(|s| s.chars().count()).max().unwrap_or(0).max(1);
+    let mut bytes = Vec::with_capacity(elements.len() * width * 4);
+    for element in elements {
+        let characters = element.chars().map(u32::from).chain(std::iter::repeat(0));
+        characters.take(width).for_each(|c| bytes.extend(c.to_le_bytes()));
+    }
+    (format!("<U{width}"), bytes)
 }
 
 /// An `.npz` archive under construction, its members stored as they are.
@@ -135,22 +185,6 @@ impl<W: Write + Seek> NpzWriter<W> {
         let descr =
             descr(dtype).ok_or_else(|| format!("{name} holds {dtype}, which .npz cannot hold"))?;
         self.member(name, descr, shape, elements)
-    }
-
-    /// Adds an array of strings.
-    pub(crate) fn strings(
-        &mut self,
-        name: &str,
-        shape: &[usize],
-        elements: &[String],
-    ) -> Result<(), String> {
-        let width = elements.iter().map(|s| s.chars().count()).max().unwrap_or(0).max(1);
-        let mut bytes = Vec::with_capacity(elements.len() * width * 4);
-        for element in elements {
-            let characters = element.chars().map(u32::from).chain(std::iter::repeat(0));
-            characters.take(width).for_each(|c| bytes.extend(c.to_le_bytes()));
-        }
-        self.member(name, &format!("<U{width}"), shape, &bytes)
     }
 
     /// Adds an array whose elements have NumPy's name `descr`.
@@ -181,4 +215,11 @@ fn headers_are_numpy_s() {
     assert_eq!(header.len() % 64, 0);
     let text = std::str::from_utf8(&header[10..]).unwrap();
     assert_eq!(text.trim_end(), "{'descr': '<f4', 'fortran_order': False, 'shape': (3,), }");
+}
+
+#[test]
+fn an_array_of_columns_is_turned() {
+    let columns = [1_u8, 4, 2, 5, 3, 6]; // of [[1, 2, 3], [4, 5, 6]]
+    assert_eq!(row_major(&columns, &[2, 3]).unwrap(), [1, 2, 3, 4, 5, 6]);
+    assert_eq!(row_major(&columns, &[2, 4]), None);
 }

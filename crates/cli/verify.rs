@@ -8,9 +8,9 @@ use clap::Args;
 use keras_model::DType;
 use keras_runtime::{Data, Model, Tensor};
 
+use crate::arrays;
 use crate::error::Result;
 use crate::model::ModelArgs;
-use crate::predict;
 
 #[derive(Args)]
 pub(crate) struct Verify {
@@ -30,8 +30,8 @@ pub(crate) struct Verify {
 impl Verify {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<ExitCode> {
         let model = Model::from_file(self.model.load()?)?;
-        let found = model.predict(&predict::read(&self.case, "in")?)?;
-        let expected = predict::read(&self.case, "out")?;
+        let found = model.predict(&arrays::numbered(&self.case, "in")?)?;
+        let expected = arrays::numbered(&self.case, "out")?;
         let mut code = ExitCode::SUCCESS;
         if found.len() != expected.len() {
             writeln!(out, "{} outputs, expected {}", found.len(), expected.len())?;

@@ -24,7 +24,7 @@ impl LayerConfig for LayerScale {
 
     /// `gamma [projection_dim]`; Keras gives it no name of its own.
     fn variables(&self, call: &Call<'_>) -> Result<Variables> {
-        let gamma = VariableSpec::new("gamma", [self.projection_dim], call.base.dtype.variable);
+        let gamma = VariableSpec::new("variable", [self.projection_dim], call.base.dtype.variable);
         Ok(Variables::of(vec![gamma]))
     }
 }

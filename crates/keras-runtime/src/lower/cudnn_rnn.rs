@@ -14,8 +14,8 @@ pub(super) fn lower<const GATES: usize>(
     b: &mut Builder<'_>,
     call: &Call<'_>,
 ) -> Result<Vec<Value>> {
-    let width = layer.cell.units * GATES;
     let bias = b.weight("bias")?;
+    let width = b.dim(bias, 0)? / 2;
     let cell = Cell {
         kind: if GATES == 4 { CellKind::Lstm } else { CellKind::Gru { reset_after: true } },
         units: layer.cell.units,

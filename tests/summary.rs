@@ -3,7 +3,7 @@
 use crate::support::{fixture, forms, meta, stdout, stems};
 
 /// Tables that the file alone cannot give: shapes behind classes and code of the file's author.
-const NEED_CODE: &[&str] = &["k3_custom", "k3_lambda", "k3_subclassed"];
+const NEED_CODE: &[&str] = &["k3_blocks", "k3_custom", "k3_lambda", "k3_subclassed"];
 
 #[test]
 fn summaries_are_keras_s() {

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use keras_model::{Base, DType};
+use keras_model::variables::{VariableSpec, Variables};
+use keras_model::{Base, DType, Inputs, KerasTensor, Layer};
 
 use crate::ops::{Cast, Op, Out, Spec, Types, size};
 use crate::tensor::{Data, Slice, View};
@@ -117,6 +118,30 @@ pub(crate) struct Builder<'m> {
     noise: HashMap<(String, (&'static str, usize)), Value>,
     /// Bytes of the constants that were computed.
     computed: u64,
+    /// Weights before there are any: a trial to see what comes out.
+    trial: Option<Trial>,
+}
+
+/// Weights of which only shape and type are known, by layer, and what each layer that is called
+/// needs, in the order of the calls.
+#[derive(Debug, Default)]
+pub(crate) struct Trial {
+    weights: Vec<(String, VariableSpec)>,
+    pub(crate) layers: Vec<(String, Variables)>,
+}
+
+impl Trial {
+    /// Those of a layer at that path and of the layers in it.
+    fn add(&mut self, path: &str, variables: &Variables) {
+        self.weights.extend(variables.own.iter().map(|spec| (path.to_owned(), spec.clone())));
+        for inner in &variables.sublayers {
+            self.add(&format!("{path}/{}", inner.name), &inner.variables);
+        }
+    }
+
+    fn find(&self, layer: &str, name: &str) -> Option<&VariableSpec> {
+        self.weights.iter().find(|(l, v)| l == layer && v.name == name).map(|(_, v)| v)
+    }
 }
 
 /// Elements of a result from which on it is not computed ahead, unless its inputs are as large.
@@ -135,7 +160,41 @@ impl<'m> Builder<'m> {
             streams: 0,
             noise: HashMap::new(),
             computed: 0,
+            trial: None,
         }
+    }
+
+    /// A builder for a trial call of a layer with these variables.
+    pub(crate) fn for_trial(weights: &'m Weights, base: &Base, variables: &[VariableSpec]) -> Self {
+        let mut trial = Trial::default();
+        trial.add(&base.name, &Variables::of(variables.to_vec()));
+        let mut builder = Self { trial: Some(trial), ..Self::new(weights, Limits::default()) };
+        builder.enter(base);
+        builder
+    }
+
+    /// In a trial, the variables of a layer that is about to be called.
+    pub(crate) fn try_layer(&mut self, layer: &Layer, inputs: &Inputs<Value>) -> Result<()> {
+        if self.trial.is_none() {
+            return Ok(());
+        }
+        let inputs = inputs.map(&mut |value: &Value| {
+            Ok::<_, Error>(KerasTensor::new(self.shape(*value), self.dtype(*value)))
+        })?;
+        let variables = layer.variables(&inputs)?;
+        let path = format!("{}/{}", self.path(), layer.base.name);
+        if let Some(trial) = &mut self.trial
+            && trial.layers.iter().all(|(name, _)| *name != layer.base.name)
+        {
+            trial.add(&path, &variables);
+            trial.layers.push((layer.base.name.clone(), variables));
+        }
+        Ok(())
+    }
+
+    /// What a trial found.
+    pub(crate) fn tried(self) -> Vec<(String, Variables)> {
+        self.trial.map(|trial| trial.layers).unwrap_or_default()
     }
 
     /// All that was built until now; an empty one stays.
@@ -434,8 +493,9 @@ impl<'m> Builder<'m> {
 
     /// A weight of the current layer as it is in the file.
     pub(crate) fn stored_weight(&mut self, name: &str) -> Result<Value> {
-        if let Some(spec) = self.weights.plan_of(self.path(), name) {
-            return Ok(self.input(&spec.shape, spec.dtype));
+        if let Some(spec) = self.trial.as_ref().and_then(|t| t.find(self.path(), name)) {
+            let (shape, dtype) = (spec.shape.clone(), spec.dtype);
+            return Ok(self.input(&shape, dtype));
         }
         match self.weights.find(self.path(), name, &self.limits)? {
             Some(constant) => Ok(self.shared(constant)),
@@ -446,6 +506,7 @@ impl<'m> Builder<'m> {
     /// Whether the current layer has that weight.
     pub(crate) fn has_weight(&self, name: &str) -> bool {
         self.weights.has(self.path(), name)
+            || self.trial.as_ref().is_some_and(|t| t.find(self.path(), name).is_some())
     }
 
     /// Whether Keras 3 wrote the file: some rules are its own.

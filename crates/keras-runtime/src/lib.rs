@@ -34,7 +34,8 @@
 //!
 //! Shapes of their outputs follow from the composition, their weights are bound to those in the file,
 //! and their config stays in [`Model::file`] as it was read. The example `custom_attention` has an
-//! attention layer as old files hold it.
+//! attention layer as old files hold it, `custom_blocks` a transformer block that holds layers of
+//! Keras's.
 //!
 //! # Dropout at work, and states
 //!

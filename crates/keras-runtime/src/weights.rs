@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use keras_model::variables::VariableSpec;
-use keras_model::{Base, DType, Weight};
+use keras_model::{DType, Weight};
 
 use crate::graph::Constant;
 use crate::{Error, Limits, Result, Tensor};
@@ -16,8 +15,6 @@ pub(crate) struct Weights {
     places: HashMap<(String, String), usize>,
     constants: Mutex<Constants>,
     assets: BTreeMap<String, Bytes>,
-    /// Weights of which only shape and type are known yet.
-    planned: Vec<(String, VariableSpec)>,
     /// Whether Keras 3 wrote the file.
     pub(crate) is_keras3: bool,
 }
@@ -40,19 +37,7 @@ impl Weights {
         for (i, weight) in weights.iter().enumerate() {
             places.entry((weight.layer.clone(), weight.name.clone())).or_insert(i);
         }
-        let (constants, planned) = (Mutex::default(), Vec::new());
-        Self { all: weights, places, constants, assets, planned, is_keras3 }
-    }
-
-    /// Those of one layer before any are made.
-    pub(crate) fn planned(layer: &Base, variables: &[VariableSpec]) -> Self {
-        let planned = variables.iter().map(|v| (layer.name.clone(), v.clone())).collect();
-        Self { planned, ..Self::new(Vec::new(), BTreeMap::new(), true) }
-    }
-
-    /// Shape and type of a weight that has no elements yet.
-    pub(crate) fn plan_of(&self, layer: &str, name: &str) -> Option<&VariableSpec> {
-        self.planned.iter().find(|(l, v)| l == layer && v.name == name).map(|(_, v)| v)
+        Self { all: weights, places, constants: Mutex::default(), assets, is_keras3 }
     }
 
     pub(crate) fn has(&self, layer: &str, name: &str) -> bool {

@@ -2,13 +2,40 @@
 
 use keras_runtime::keras_model::variables::VariableSpec;
 use keras_runtime::keras_model::{self, Call, DType, KerasTensor};
-use keras_runtime::{CustomLayer, Error, Loader, Ops, Result, SymbolicTensor, Tensor};
+use keras_runtime::{CustomLayer, Error, Loader, Ops, Predict, Result, SymbolicTensor, Tensor};
 
 use crate::support::{arrays, assert_close, fixture};
 
 #[allow(dead_code, reason = "an example is a program of its own")]
 #[path = "../examples/custom_attention.rs"]
 mod custom_attention;
+
+#[allow(dead_code, reason = "an example is a program of its own")]
+#[path = "../examples/custom_blocks.rs"]
+mod custom_blocks;
+
+/// Layers of Keras's inside a layer of the caller's: weights, attributes, training.
+#[test]
+fn blocks_hold_layers() {
+    for file in ["k3_blocks.keras", "k3_blocks.h5", "tfk_blocks.h5"] {
+        let stem = file.split('.').next().unwrap();
+        let path = fixture(file);
+        let model = custom_blocks::load(path.to_str().unwrap()).unwrap();
+        let x = arrays(stem, "in");
+        let found = model.predict(&x).unwrap();
+        assert_close(&found, &arrays(stem, "out"));
+        // In the order of Keras.
+        let weights = model.get_weights().unwrap();
+        assert_close(&weights, &arrays(stem, "w"));
+        let trained = model.predict_with(&x, &Predict::new().training(true)).unwrap();
+        assert_ne!(trained, found);
+        // With shapes and weights of all layers known, the table is Keras's.
+        let summary = model.file().summary(keras_model::SummaryOptions::default()).unwrap();
+        let expected = std::fs::read_to_string(fixture(&format!("{stem}.summary.txt")));
+        assert!(expected.is_err() || summary.to_string() == expected.unwrap(), "{summary}");
+    }
+    custom_blocks::main().unwrap();
+}
 
 #[test]
 fn attention_of_the_wild_is_keras_s() {

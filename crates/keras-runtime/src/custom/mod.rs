@@ -2,17 +2,18 @@
 
 mod ops;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use keras_model::layers::custom::CustomConfig;
 use keras_model::layers::{LayerConfig, Mask};
-use keras_model::variables::{VariableSpec, Variables};
-use keras_model::{Call, CustomClass, DType, Inputs, KerasTensor, Shape};
+use keras_model::variables::{Sublayer, VariableSpec, Variables};
+use keras_model::{Call, CustomClass, DType, Inputs, KerasTensor, Layer, Shape};
 use serde_json::Value as Json;
 
 use crate::graph::{Builder, Value};
 use crate::weights::Weights;
-use crate::{Error, Limits, Result};
+use crate::{Error, Result};
 
 pub use ops::{Operand, Ops, SymbolicTensor};
 
@@ -76,6 +77,13 @@ pub trait CustomLayer: Send + Sync + 'static {
         Ok(None)
     }
 
+    /// The layers of Keras's that it holds, each under the attribute that holds it, in the order in
+    /// which its constructor sets them. [`call`](Self::call) calls them with [`Ops::layer`]; their
+    /// names must differ. None by default.
+    fn layers(&self) -> Vec<(&'static str, &Layer)> {
+        Vec::new()
+    }
+
     /// What it does to the mask of its input: Keras's `compute_mask`. [`Mask::Drops`] by default,
     /// as of a layer without `supports_masking`.
     fn mask(&self) -> Mask {
@@ -119,18 +127,15 @@ pub(crate) struct Custom(Box<dyn CustomLayer>);
 /// length for both does not depend on it.
 const UNKNOWN: [usize; 2] = [83, 89];
 
+/// What a trial call gives: shapes and types of the outputs, and the variables of the layers in it.
+type Tried = (Vec<(Vec<usize>, DType)>, Vec<(String, Variables)>);
+
 impl LayerConfig for Custom {
     fn output(&self, call: &Call<'_>) -> keras_model::Result<Vec<KerasTensor>> {
-        let wrong = |error: Error| match error {
-            Error::Model(error) => error,
-            other => call.error(other.to_string()),
-        };
-        if let Some(outputs) = self.0.output(call).map_err(wrong)? {
+        if let Some(outputs) = self.0.output(call).map_err(|e| passed_on(call, e))? {
             return Ok(outputs);
         }
-        let variables = self.0.weights(call).map_err(wrong)?;
-        let trial = |unknown| self.trial(call, &variables, unknown).map_err(wrong);
-        let [first, second] = [trial(UNKNOWN[0])?, trial(UNKNOWN[1])?];
+        let [(first, _), (second, _)] = self.trials(call)?;
         let pairs = first.into_iter().zip(second);
         let outputs = pairs.map(|((a, dtype), (b, _))| {
             let dims = a.iter().zip(&b).map(|(a, b)| (a == b).then_some(*a));
@@ -140,44 +145,68 @@ impl LayerConfig for Custom {
     }
 
     fn variables(&self, call: &Call<'_>) -> keras_model::Result<Variables> {
-        let own = self.0.weights(call).map_err(|error| match error {
-            Error::Model(error) => error,
-            other => call.error(other.to_string()),
-        })?;
-        Ok(Variables::of(own))
+        let own = self.0.weights(call).map_err(|e| passed_on(call, e))?;
+        let layers = self.0.layers();
+        if layers.is_empty() {
+            return Ok(Variables::of(own));
+        }
+        let [(_, first), (_, second)] = self.trials(call)?;
+        if first != second {
+            return Err(call.error("an axis that shapes a weight must be known"));
+        }
+        let sublayers = layers.into_iter().map(|(attribute, layer)| {
+            let tried = first.iter().find(|(name, _)| *name == layer.base.name);
+            let variables = tried.map(|(_, variables)| variables.clone()).unwrap_or_default();
+            Sublayer::new(attribute, layer, variables)
+        });
+        Ok(Variables { sublayers: sublayers.collect(), ..Variables::of(own) })
     }
 
     fn mask(&self) -> Mask {
         self.0.mask()
     }
+
+    fn sublayers(&self) -> Vec<(&'static str, &Layer)> {
+        self.0.layers()
+    }
+}
+
+/// An error of the caller's code as one of the layer.
+fn passed_on(call: &Call<'_>, error: Error) -> keras_model::Error {
+    match error {
+        Error::Model(error) => error,
+        other => call.error(other.to_string()),
+    }
 }
 
 impl Custom {
-    /// The outputs if each axis of unknown length has that length. No values are there yet.
-    fn trial(
-        &self,
-        call: &Call<'_>,
-        variables: &[VariableSpec],
-        unknown: usize,
-    ) -> Result<Vec<(Vec<usize>, DType)>> {
-        let weights = Weights::planned(call.base, variables);
-        let mut builder = Builder::new(&weights, Limits::default());
-        builder.enter(call.base);
+    /// What it gives for each of the [`UNKNOWN`] lengths.
+    fn trials(&self, call: &Call<'_>) -> keras_model::Result<[Tried; 2]> {
+        let trial = |unknown| self.trial(call, unknown).map_err(|e| passed_on(call, e));
+        Ok([trial(UNKNOWN[0])?, trial(UNKNOWN[1])?])
+    }
+
+    /// What it gives if each axis of unknown length has that length. No values are there yet.
+    fn trial(&self, call: &Call<'_>, unknown: usize) -> Result<Tried> {
+        let weights = Weights::new(Vec::new(), BTreeMap::new(), true);
+        let mut builder = Builder::for_trial(&weights, call.base, &self.0.weights(call)?);
         let inputs = call.inputs.map(&mut |tensor: &KerasTensor| {
-            let shape: Vec<usize> =
-                tensor.shape.dims().iter().map(|d| d.unwrap_or(unknown)).collect();
-            let dtype = call.cast(tensor.dtype);
-            Ok::<_, Error>(builder.input(&shape, dtype))
+            let lengths = tensor.shape.dims().iter().map(|d| d.unwrap_or(unknown));
+            let shape: Vec<usize> = lengths.collect();
+            Ok::<_, Error>(builder.input(&shape, call.cast(tensor.dtype)))
         })?;
         let outputs = self.lower(&mut builder, inputs)?;
-        Ok(outputs.iter().map(|v| (builder.shape(*v).to_vec(), builder.dtype(*v))).collect())
+        let spec = |v: &Value| (builder.shape(*v).to_vec(), builder.dtype(*v));
+        let outputs = outputs.iter().map(spec).collect();
+        Ok((outputs, builder.tried()))
     }
 
     /// The outputs as values of a graph.
     pub(crate) fn lower(&self, b: &mut Builder<'_>, inputs: Inputs<Value>) -> Result<Vec<Value>> {
         let tensors: Vec<SymbolicTensor> =
             inputs.tensors().into_iter().map(|v| SymbolicTensor(*v)).collect();
-        let outputs = Ops::with(b, inputs, |ops| self.0.call(ops, &tensors))?;
+        let layers = self.0.layers().into_iter().map(|(name, layer)| (name, layer.clone()));
+        let outputs = Ops::with(b, inputs, layers.collect(), |ops| self.0.call(ops, &tensors))?;
         Ok(outputs.into_iter().map(|t| t.0).collect())
     }
 }

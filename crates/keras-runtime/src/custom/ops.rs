@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use keras_model::ops::Operation;
-use keras_model::{Arg, DType, Inputs};
+use keras_model::{Arg, DType, Inputs, Layer};
 use serde_json::{Value as Json, json};
 
 use crate::graph::{Builder, Value};
@@ -44,6 +44,7 @@ numbers!(f64, i32, bool);
 pub struct Ops<'m> {
     builder: RefCell<Builder<'m>>,
     inputs: Inputs<Value>,
+    layers: Vec<(&'static str, Layer)>,
 }
 
 macro_rules! unary {
@@ -350,6 +351,28 @@ impl Ops<'_> {
         Ok(SymbolicTensor(self.builder.borrow_mut().weight(name)?))
     }
 
+    /// Calls a layer that the layer holds, by the attribute that holds it, with tensors and plain
+    /// arguments: `self.attention(x, x, use_causal_mask=True)`.
+    ///
+    /// # Errors
+    /// [`Error::Layer`] if it holds none of that name, or this one cannot be called so.
+    pub fn layer<'k>(
+        &self,
+        attribute: &str,
+        inputs: &[SymbolicTensor],
+        kwargs: impl IntoIterator<Item = (&'k str, Json)>,
+    ) -> Result<Vec<SymbolicTensor>> {
+        let layer = self.layers.iter().find(|(name, _)| *name == attribute);
+        let (_, layer) = layer.ok_or_else(|| self.error(format!("holds no {attribute:?}")))?;
+        let kwargs = kwargs.into_iter().map(|(name, value)| (name.to_owned(), Arg::Value(value)));
+        let args = inputs.iter().map(|t| Arg::Tensor(t.0)).collect();
+        let inputs = Inputs { args, kwargs: kwargs.collect() };
+        let mut b = self.builder.borrow_mut();
+        b.try_layer(layer, &inputs)?;
+        let outputs = lower::layer(layer, &mut b, &inputs)?;
+        Ok(outputs.into_iter().map(SymbolicTensor).collect())
+    }
+
     /// The mask of a tensor: the argument `mask` of the call for its first one, else what a layer
     /// before gave it (`Masking`, `Embedding(mask_zero=True)`). True where a step counts.
     pub fn mask(&self, x: SymbolicTensor) -> Option<SymbolicTensor> {
@@ -380,10 +403,11 @@ impl<'m> Ops<'m> {
     pub(crate) fn with<T>(
         b: &mut Builder<'m>,
         inputs: Inputs<Value>,
+        layers: Vec<(&'static str, Layer)>,
         call: impl FnOnce(&Self) -> Result<T>,
     ) -> Result<T> {
         let builder = RefCell::new(b.take());
-        let ops = Self { builder, inputs };
+        let ops = Self { builder, inputs, layers };
         let result = call(&ops);
         *b = ops.builder.into_inner();
         result

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use keras_runtime::{DType, Data, Input, Tensor};
 
 #[derive(Args)]
+#[group(skip)]
 pub(super) struct Options {
     /// Whether a table begins with the names of its columns; auto: if these are no numbers, or
     /// names of inputs

@@ -9,6 +9,7 @@ use image::{DynamicImage, ImageReader};
 use keras_runtime::{Input, Tensor};
 
 #[derive(Args)]
+#[group(skip)]
 pub(super) struct Options {
     /// How pictures get the size of the input
     #[arg(long, value_enum, default_value = "nearest", value_name = "HOW")]

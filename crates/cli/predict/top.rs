@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::error::{Error, Result};
 
 #[derive(Args)]
+#[group(skip)]
 pub(super) struct Options {
     /// Print the N likeliest classes of each sample instead of the outputs [default with --labels: 5]
     #[arg(long, value_name = "N", value_parser = super::positive)]

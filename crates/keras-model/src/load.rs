@@ -243,7 +243,7 @@ impl Loader {
             is_bound: false,
         };
         let variables = file.bind(self.by_name, writer)?;
-        if let Some(variables) = variables.as_ref().filter(|_| !file.assets.is_empty()) {
+        if let Some(variables) = &variables {
             file.places = slots::places(variables);
         }
         if self.compile
@@ -329,13 +329,42 @@ impl ModelFile {
         &self.shapes
     }
 
+    /// Arrays that layers keep beside their weights, no weights themselves: `idf_weights` of the
+    /// layers for texts and words.
+    ///
+    /// # Errors
+    /// [`Error::Hdf5`] if the file is broken.
+    pub fn named_weights(&self) -> Result<Vec<Weight>> {
+        const NAME: &str = "idf_weights";
+        let Store::Paths(file) = &self.store else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for (layer, place) in &self.places {
+            let name = format!("{place}/vars/{NAME}");
+            if file
+                .root()
+                .and_then(|root| root.contains(&name))
+                .map_err(Error::hdf5(name.clone()))?
+            {
+                let dataset = file.dataset(&name).map_err(Error::hdf5(name.clone()))?;
+                let stored = StoredWeight { name: format!("/{name}"), dataset };
+                let path = format!("{layer}/{NAME}");
+                let (layer, name) = (layer.clone(), NAME.to_owned());
+                found.push(Weight { path, layer, name, trainable: false, ..Weight::from(&stored) });
+            }
+        }
+        Ok(found)
+    }
+
     /// The assets under the names of their layers: `encoder/words/vocabulary.txt` for the layer
     /// `words` of the model `encoder`. What belongs to no layer keeps its path.
     pub fn layer_assets(&self) -> BTreeMap<String, Bytes> {
         let renamed = self.assets.iter().map(|(path, bytes)| {
             let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
             let layer = self.places.iter().find(|(_, place)| place == folder);
-            (layer.map_or_else(|| path.clone(), |(layer, _)| format!("{layer}/{file}")), bytes.clone())
+            (
+                layer.map_or_else(|| path.clone(), |(layer, _)| format!("{layer}/{file}")),
+                bytes.clone(),
+            )
         });
         renamed.collect()
     }
@@ -372,7 +401,9 @@ impl ModelFile {
     pub fn check(&self) -> Result<Report> {
         let mut report = self.report.clone();
         if let Store::Paths(file) = &self.store {
-            let used = self.weights.iter().flat_map(Weight::stored).map(|s| s.name.as_str());
+            let named = self.named_weights()?;
+            let used =
+                self.weights.iter().chain(&named).flat_map(Weight::stored).map(|s| s.name.as_str());
             let used: std::collections::HashSet<&str> = used.collect();
             let unused = paths::all(file)?.into_iter().filter(|a| !used.contains(a.name.as_str()));
             report.findings.extend(unused.map(|a| Finding::Unused { array: a.name }));

@@ -103,7 +103,8 @@ impl Model {
     pub(crate) fn with_limits(mut file: ModelFile, limits: Limits) -> Result<Self> {
         let is_keras3 = file.generation == Generation::Keras3;
         let own = std::mem::take(&mut file.weights);
-        let weights = Weights::new(own, file.layer_assets(), is_keras3);
+        let all = own.into_iter().chain(file.named_weights()?).collect();
+        let weights = Weights::new(all, file.layer_assets(), is_keras3);
         let Some(model) = file.model() else {
             return Err(Error::Unsupported {
                 layer: file.root.base.name.clone(),

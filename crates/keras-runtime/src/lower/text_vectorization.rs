@@ -48,7 +48,9 @@ pub(super) fn lower(
         let whole = (splitter.split.is_none() && splitter.ngrams.is_none())
             .then(|| if b.rank(x) > 1 { b.dim(x, -1).ok() } else { Some(1) });
         let Some(length) = layer.output_sequence_length.or(whole.flatten()) else {
-            return Err(b.unsupported("a length that depends on the texts (no output_sequence_length)"));
+            return Err(
+                b.unsupported("a length that depends on the texts (no output_sequence_length)")
+            );
         };
         let op = TokenPlaces { splitter, vocabulary, length };
         let y = b.op(op, &[x])?;

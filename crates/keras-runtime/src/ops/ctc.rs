@@ -96,7 +96,8 @@ impl CtcLoss {
                     if s < 2 { 0.0 } else { f64::NEG_INFINITY }
                 } else {
                     let jumps = s >= 2 && states[s] != self.blank && states[s] != states[s - 2];
-                    let before = |n: usize| s.checked_sub(n).map_or(f64::NEG_INFINITY, |s| paths[s]);
+                    let before =
+                        |n: usize| s.checked_sub(n).map_or(f64::NEG_INFINITY, |s| paths[s]);
                     let near = plus(paths[s], before(1));
                     if jumps { plus(near, before(2)) } else { near }
                 };
@@ -224,7 +225,8 @@ impl CtcDecode {
                     ends[end] = plus(ends[end], chance);
                 };
                 add(labels.clone(), 0, total + chances[self.blank]);
-                for (class, chance) in chances.iter().enumerate().filter(|(c, _)| *c != self.blank) {
+                for (class, chance) in chances.iter().enumerate().filter(|(c, _)| *c != self.blank)
+                {
                     let longer = [labels.as_slice(), &[class]].concat();
                     if labels.last() == Some(&class) {
                         add(labels.clone(), 1, label + chance);

@@ -121,8 +121,7 @@ impl Operator for Determinant {
 
     fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
         let [x] = inputs(Self::NAME, x)?;
-        let all: Vec<Factors> =
-            matrix::read(Self::NAME, x)?.into_iter().map(Factors::of).collect();
+        let all: Vec<Factors> = matrix::read(Self::NAME, x)?.into_iter().map(Factors::of).collect();
         let diagonal = |f: &Factors| (0..f.lu.rows).map(|i| f.lu[(i, i)]).collect::<Vec<_>>();
         match y {
             [sign, log] => {
@@ -189,7 +188,10 @@ fn a_row_that_begins_with_zero_is_exchanged() {
     let b = crate::Tensor::new([2, 1], vec![4.0_f32, 5.0]).unwrap();
     let x = super::run(Solve, &[a.clone(), b.clone()]).unwrap();
     assert_eq!(x.as_slice::<f32>().unwrap(), [-1.0, 2.0]);
-    assert_eq!(super::run(Determinant { log: false }, &[a]).unwrap().as_slice(), Some(&[-2.0_f32][..]));
+    assert_eq!(
+        super::run(Determinant { log: false }, &[a]).unwrap().as_slice(),
+        Some(&[-2.0_f32][..])
+    );
     let zero = crate::Tensor::zeros([2, 2], DType::Float32);
     assert!(super::run(Solve, &[zero, b]).is_err());
 }

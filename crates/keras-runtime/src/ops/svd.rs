@@ -121,8 +121,9 @@ pub(super) fn angle(pp: f64, qq: f64, pq: f64) -> [f64; 2] {
 /// So many columns: those there are, and others orthogonal to them.
 fn completed(columns: &Matrix, count: usize) -> Matrix {
     let m = columns.rows;
-    let mut all: Vec<Vec<f64>> =
-        (0..columns.columns.min(count)).map(|j| (0..m).map(|i| columns[(i, j)]).collect()).collect();
+    let mut all: Vec<Vec<f64>> = (0..columns.columns.min(count))
+        .map(|j| (0..m).map(|i| columns[(i, j)]).collect())
+        .collect();
     while all.len() < count {
         // Of the axes the one that is farthest from all of them.
         let inside = |axis: &usize| all.iter().map(|c| c[*axis] * c[*axis]).sum::<f64>();

@@ -39,11 +39,8 @@ impl SolveTriangular {
         let n = a.rows;
         for j in 0..x.columns {
             for step in 0..n {
-                let (i, known) = if self.lower {
-                    (step, 0..step)
-                } else {
-                    (n - 1 - step, n - step..n)
-                };
+                let (i, known) =
+                    if self.lower { (step, 0..step) } else { (n - 1 - step, n - step..n) };
                 let sum: f64 = known.map(|k| a[(i, k)] * x[(k, j)]).sum();
                 x[(i, j)] = (x[(i, j)] - sum) / a[(i, i)];
             }

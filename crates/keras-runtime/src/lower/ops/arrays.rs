@@ -77,8 +77,7 @@ pub(in crate::lower) fn lower(
             let mut parts = Vec::with_capacity(shape.len());
             // For one axis as NumPy does; of more axes Keras takes the lengths in reverse.
             let is_flat = b.rank(x) == 1;
-            let lengths: Vec<i64> =
-                if is_flat { shape.into_iter().rev().collect() } else { shape };
+            let lengths: Vec<i64> = if is_flat { shape.into_iter().rev().collect() } else { shape };
             for length in lengths {
                 parts.push(b.with_number(Arithmetic::Mod, rest, length as f64)?);
                 rest = b.with_number(Arithmetic::FloorDiv, rest, length as f64)?;
@@ -121,7 +120,8 @@ fn on_diagonal(b: &mut Builder<'_>, x: Value, k: i64) -> Result<Value> {
     // Each place of the square takes an element, or the zero behind them.
     let element = |at: usize| {
         let (i, j) = (at / side, at % side);
-        let (from, to) = if k < 0 { (i.checked_sub(skip), Some(j)) } else { (Some(i), j.checked_sub(skip)) };
+        let (from, to) =
+            if k < 0 { (i.checked_sub(skip), Some(j)) } else { (Some(i), j.checked_sub(skip)) };
         from.filter(|_| from == to).filter(|i| *i < n).unwrap_or(n)
     };
     let places = b.indices((0..side * side).map(element))?;
@@ -218,9 +218,8 @@ fn kron(c: &OpCall<'_>, b: &mut Builder<'_>) -> Result<Value> {
 fn cross(c: &OpCall<'_>, b: &mut Builder<'_>) -> Result<Value> {
     let [x, y] = c.pair(b)?;
     let (x, y) = b.same_type(x, y)?;
-    let axis = |name: &str| {
-        c.int("axis", usize::MAX).or_else(|| c.int(name, usize::MAX)).unwrap_or(-1)
-    };
+    let axis =
+        |name: &str| c.int("axis", usize::MAX).or_else(|| c.int(name, usize::MAX)).unwrap_or(-1);
     let vectors = |b: &mut Builder<'_>, x: Value, at: i64| {
         let (at, last) = (b.axis(x, at)?, b.axis(x, -1)?);
         let x = b.move_axis(x, at, last)?;

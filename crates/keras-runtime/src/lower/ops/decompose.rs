@@ -72,7 +72,8 @@ pub(in crate::lower) fn lower(
         }
         "SVD" => {
             let x = known(b)?;
-            let is = |name: &str, at: usize| c.plain(name, at).and_then(Json::as_bool) != Some(false);
+            let is =
+                |name: &str, at: usize| c.plain(name, at).and_then(Json::as_bool) != Some(false);
             let svd = Svd { full: is("full_matrices", 1), vectors: is("compute_uv", 2) };
             return b.ops(svd, &[x]).map(Some);
         }

@@ -39,9 +39,10 @@ pub(in crate::lower) fn lower(
                 return Err(b.error("kernel_size and sigma are two numbers"));
             };
             b.check_value("kernel", &[across, down], DType::Float64)?;
-            let (across, down) = (bell(across, wide), bell(down, high));
-            // As TensorFlow makes it, the first of both is along the rows.
-            images(c, b, x, |b, x| filtered(b, x, [&down, &across], Padding::Same))?
+            // TensorFlow's backend lays the bells across each other the other way round.
+            let kernel = product(&bell(down, high), &bell(across, wide));
+            let sizes = [across, down];
+            images(c, b, x, |b, x| filtered(b, x, sizes, &kernel, Padding::Same))?
         }
         "SobelEdges" => images(c, b, x, sobel)?,
         "SSIM" => similarity(c, b)?,
@@ -169,18 +170,22 @@ fn bell(n: usize, sigma: f64) -> Vec<f64> {
     all.into_iter().map(|v| v / sum).collect()
 }
 
-/// Every channel by itself, with the product of two rows of weights.
+/// Each number of one row times each of another.
+fn product(rows: &[f64], columns: &[f64]) -> Vec<f64> {
+    rows.iter().flat_map(|r| columns.iter().map(move |c| r * c)).collect()
+}
+
+/// Every channel by itself, with one kernel of these sizes.
 fn filtered(
     b: &mut Builder<'_>,
     x: Value,
-    [rows, columns]: [&[f64]; 2],
+    sizes: [usize; 2],
+    kernel: &[f64],
     padding: Padding,
 ) -> Result<Value> {
     let channels = b.dim(x, -1)?;
-    let sizes = [rows.len(), columns.len()];
     let kernel = b.table([sizes[0], sizes[1], channels, 1], b.dtype(x), || {
-        let products = rows.iter().flat_map(|r| columns.iter().map(move |c| r * c));
-        products.flat_map(|k| std::iter::repeat_n(k, channels)).collect()
+        kernel.iter().flat_map(|k| std::iter::repeat_n(*k, channels)).collect()
     })?;
     let window = spatial::window(b, x, &sizes, &[1, 1], &[1, 1], padding)?;
     b.op(Depthwise::new(window), &[x, kernel])
@@ -189,9 +194,9 @@ fn filtered(
 /// Slopes down and across, in a new last axis: `tf.image.sobel_edges`.
 fn sobel(b: &mut Builder<'_>, x: Value) -> Result<Value> {
     let x = b.pad(x, &[(0, 0), (1, 1), (1, 1), (0, 0)], PadMode::Reflect)?;
-    let (slope, bump): (&[f64], &[f64]) = (&[-1.0, 0.0, 1.0], &[1.0, 2.0, 1.0]);
-    let down = filtered(b, x, [slope, bump], Padding::Valid)?;
-    let across = filtered(b, x, [bump, slope], Padding::Valid)?;
+    let (slope, bump) = ([-1.0, 0.0, 1.0], [1.0, 2.0, 1.0]);
+    let down = filtered(b, x, [3, 3], &product(&slope, &bump), Padding::Valid)?;
+    let across = filtered(b, x, [3, 3], &product(&bump, &slope), Padding::Valid)?;
     let (down, across) = (b.expand(down, 4)?, b.expand(across, 4)?);
     b.concat(&[down, across], 4)
 }
@@ -211,16 +216,15 @@ fn similarity(c: &OpCall<'_>, b: &mut Builder<'_>) -> Result<Value> {
     let bell = bell(places, number("filter_sigma", 1.5));
     let most = number("max_val", 1.0);
     let limits = [number("k1", 0.01), number("k2", 0.03)].map(|k| (k * most).powi(2));
-    let mean = |b: &mut Builder<'_>, x: Value| filtered(b, x, [&bell, &bell], Padding::Valid);
-    let product = |b: &mut Builder<'_>, x: Value, y: Value| {
-        let product = b.mul(x, y)?;
-        mean(b, product)
-    };
+    let kernel = product(&bell, &bell);
+    let mean =
+        |b: &mut Builder<'_>, x: Value| filtered(b, x, [places, places], &kernel, Padding::Valid);
     let (mean_x, mean_y) = (mean(b, x)?, mean(b, y)?);
     let (xx, yy, xy) = (b.mul(mean_x, mean_x)?, b.mul(mean_y, mean_y)?, b.mul(mean_x, mean_y)?);
     let of = |b: &mut Builder<'_>, x: Value, y: Value, means: Value| {
-        let product = product(b, x, y)?;
-        b.sub(product, means)
+        let squares = b.mul(x, y)?;
+        let squares = mean(b, squares)?;
+        b.sub(squares, means)
     };
     let (var_x, var_y, common) = (of(b, x, x, xx)?, of(b, y, y, yy)?, of(b, x, y, xy)?);
     let share = |b: &mut Builder<'_>, common: Value, x: Value, y: Value, limit: f64| {
@@ -277,7 +281,9 @@ fn map_coordinates(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value, places: Value)
     for corner in 0..corners {
         let (mut rest, mut at, mut weight, mut valid) = (corner, None, None, None);
         for (ends, step) in axes.iter().zip(&steps) {
-            let Some((place, inside, share)) = ends.get(rest % ends.len()).copied() else { continue };
+            let Some((place, inside, share)) = ends.get(rest % ends.len()).copied() else {
+                continue;
+            };
             rest /= ends.len();
             let place = b.cast(place, DType::Int64)?;
             let place = b.scale(place, *step as f64)?;
@@ -309,12 +315,7 @@ fn map_coordinates(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value, places: Value)
 }
 
 /// A whole place moved into `0..n`, and whether it was there if that matters.
-fn inside(
-    b: &mut Builder<'_>,
-    place: Value,
-    n: f64,
-    fill: &str,
-) -> Result<(Value, Option<Value>)> {
+fn inside(b: &mut Builder<'_>, place: Value, n: f64, fill: &str) -> Result<(Value, Option<Value>)> {
     let clipped = |b: &mut Builder<'_>| {
         let place = b.with_number(Arithmetic::Max, place, 0.0)?;
         b.with_number(Arithmetic::Min, place, n - 1.0)
@@ -331,7 +332,8 @@ fn inside(
             let place = b.unary(Function::Abs, place)?;
             let place = b.with_number(Arithmetic::Mod, place, 2.0 * n)?;
             let is_over = b.compare_number(Relation::GreaterEqual, place, n)?;
-            let end = b.scalar(if fill == "reflect" { 2.0 * n - 1.0 } else { 2.0 * n }, DType::Float32)?;
+            let end =
+                b.scalar(if fill == "reflect" { 2.0 * n - 1.0 } else { 2.0 * n }, DType::Float32)?;
             let back = b.sub(end, place)?;
             (b.select(is_over, back, place)?, None)
         }
@@ -374,7 +376,11 @@ fn projected(
     let all = [count, height * width, 1];
     let (at_x, at_y) = (b.reshape(at_x, all)?, b.reshape(at_y, all)?);
     let flat = b.reshape(x, [batch * height * width, channels])?;
-    let first = b.numbers([batch, 1, 1], (0..batch).map(|i| (i * height * width) as f64).collect(), DType::Int64)?;
+    let first = b.numbers(
+        [batch, 1, 1],
+        (0..batch).map(|i| (i * height * width) as f64).collect(),
+        DType::Int64,
+    )?;
     let value = b.scalar(c.float("fill_value", usize::MAX).unwrap_or(0.0), b.dtype(x))?;
     // A pixel of whole places, or what stands for those outside.
     let pixel = |b: &mut Builder<'_>, x: Value, y: Value| {

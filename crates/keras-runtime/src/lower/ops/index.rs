@@ -83,11 +83,8 @@ pub(in crate::lower) fn lower(
             let k = c.int("k", 1).and_then(|k| usize::try_from(k).ok()).unwrap_or(1);
             let last = b.axis(x, -1)?;
             let order = b.argsort(x, last, true)?;
-            let mut order = b.slice(order, last, 0, k)?;
-            if c.plain("sorted", 2) == Some(&Json::Bool(false)) {
-                // In the order in which TensorFlow leaves them: that of their places.
-                order = b.flip(order, last)?;
-            }
+            // Without `sorted` any order would do.
+            let order = b.slice(order, last, 0, k)?;
             let values = b.gather_along(x, order, last)?;
             let order = b.cast(order, DType::Int32)?;
             return Ok(Some(vec![values, order]));

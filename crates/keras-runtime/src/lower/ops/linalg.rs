@@ -141,7 +141,13 @@ fn tensordot(b: &mut Builder<'_>, x: Value, y: Value, i: &[usize], j: &[usize]) 
 }
 
 /// The elements with the same place along two axes, as the last axis.
-pub(super) fn diagonal(b: &mut Builder<'_>, x: Value, i: usize, j: usize, offset: i64) -> Result<Value> {
+pub(super) fn diagonal(
+    b: &mut Builder<'_>,
+    x: Value,
+    i: usize,
+    j: usize,
+    offset: i64,
+) -> Result<Value> {
     let mut axes: Vec<usize> = (0..b.rank(x)).filter(|a| *a != i && *a != j).collect();
     axes.extend([i, j]);
     let x = b.transpose(x, axes)?;

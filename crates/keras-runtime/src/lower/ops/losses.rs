@@ -49,21 +49,15 @@ pub(in crate::lower) fn lower(
             let output = to_float(b, output)?;
             let axis = c.axis(b, output, 3, -1)?;
             let logs = logs(c, b, output, axis, false)?;
-            let places = if b.rank(target) == b.rank(output) {
-                target
-            } else {
-                b.expand(target, axis)?
-            };
+            let places =
+                if b.rank(target) == b.rank(output) { target } else { b.expand(target, axis)? };
             let chosen = b.gather_along(logs, places, axis)?;
             let sum = b.sum(chosen, &[axis], false)?;
             b.scale(sum, -1.0)?
         }
         "CTCLoss" => {
-            let [labels, logits, lengths, steps] = arguments(
-                c,
-                b,
-                ["target", "output", "target_length", "output_length"],
-            )?;
+            let [labels, logits, lengths, steps] =
+                arguments(c, b, ["target", "output", "target_length", "output_length"])?;
             let dtype = b.dtype(logits);
             let blank = blank(c, b, logits, 4)?;
             let inputs = [
@@ -86,9 +80,10 @@ pub(in crate::lower) fn lower(
                     merge_repeated: c.plain("merge_repeated", usize::MAX)
                         != Some(&serde_json::Value::Bool(false)),
                 },
-                "beam_search" => {
-                    Strategy::Beam { width: number("beam_width", 100), paths: number("top_paths", 1) }
-                }
+                "beam_search" => Strategy::Beam {
+                    width: number("beam_width", 100),
+                    paths: number("top_paths", 1),
+                },
                 other => return Err(b.unsupported(format!("strategy {other:?}"))),
             };
             let logits = b.cast(logits, DType::Float32)?;
@@ -169,23 +164,23 @@ fn logs(
 
 fn batch_norm(c: &OpCall<'_>, b: &mut Builder<'_>) -> Result<Value> {
     let [x, mean, variance] = arguments(c, b, ["x", "mean", "variance"])?;
-    let axis = c.axis(b, x, 3, -1)?;
+    let axis = c.axis(b, x, usize::MAX, -1)?;
     let mut shape = vec![1; b.rank(x)];
     if let (Some(to), Some(from)) = (shape.get_mut(axis), b.shape(x).get(axis)) {
         *to = *from;
     }
     let wide = |b: &mut Builder<'_>, v: Value| b.reshape(v, shape.clone());
     let (mean, variance) = (wide(b, mean)?, wide(b, variance)?);
-    let epsilon = c.float("epsilon", 6).unwrap_or(1e-3);
+    let epsilon = c.float("epsilon", usize::MAX).unwrap_or(1e-3);
     let variance = b.with_number(Arithmetic::Add, variance, epsilon)?;
     let mut factor = b.unary(Function::Rsqrt, variance)?;
-    if let Some(scale) = c.operand(b, &["scale"], 5, None)? {
+    if let Some(scale) = c.operand(b, &["scale"], 4, None)? {
         let scale = wide(b, scale)?;
         factor = b.mul(factor, scale)?;
     }
     let centred = b.sub(x, mean)?;
     let y = b.mul(centred, factor)?;
-    match c.operand(b, &["offset"], 4, None)? {
+    match c.operand(b, &["offset"], 3, None)? {
         Some(offset) => {
             let offset = wide(b, offset)?;
             b.add(y, offset)

@@ -4,8 +4,8 @@ use keras_model::layers::spatial::Padding;
 
 use crate::Result;
 use crate::graph::{Builder, Value};
-use crate::lower::operation::{OpCall, to_float};
 use crate::lower::einsum::einsum;
+use crate::lower::operation::{OpCall, to_float};
 use crate::lower::{
     activation, conv_transpose, image, multi_head_attention, resize, rms_normalization, softmax,
     spatial, up_sampling,
@@ -46,7 +46,8 @@ pub(in crate::lower) fn lower(
         "MaxPool" | "AveragePool" => pool(c, name, b, x)?,
         "AdaptiveMaxPool" | "AdaptiveAveragePool" => {
             let rank = b.rank(x).saturating_sub(2);
-            let size = sizes(c, "output_size", 1, rank).ok_or_else(|| b.error("has no output_size"))?;
+            let size =
+                sizes(c, "output_size", 1, rank).ok_or_else(|| b.error("has no output_size"))?;
             let kind = if name == "AdaptiveMaxPool" { PoolKind::Max } else { PoolKind::Average };
             let mut y = x;
             for (i, size) in size.into_iter().enumerate() {
@@ -114,7 +115,12 @@ pub(in crate::lower) fn lower(
 }
 
 /// One number for each spatial axis.
-pub(super) fn sizes(c: &OpCall<'_>, name: &str, position: usize, rank: usize) -> Option<Vec<usize>> {
+pub(super) fn sizes(
+    c: &OpCall<'_>,
+    name: &str,
+    position: usize,
+    rank: usize,
+) -> Option<Vec<usize>> {
     let all: Option<Vec<usize>> =
         c.ints(name, position)?.iter().map(|n| usize::try_from(*n).ok()).collect();
     match all?.as_slice() {
@@ -293,8 +299,8 @@ impl Patches {
     /// Along one axis of `n`, padding included, the place of each element of each window:
     /// `[kernel, windows]`.
     fn places(&self, axis: usize, n: usize) -> Vec<Vec<usize>> {
-        let [kernel, dilation, stride] =
-            [self.kernel, self.dilation, self.stride].map(|all| all.get(axis).copied().unwrap_or(1));
+        let [kernel, dilation, stride] = [self.kernel, self.dilation, self.stride]
+            .map(|all| all.get(axis).copied().unwrap_or(1));
         let reach = dilation.saturating_mul(kernel - 1).saturating_add(1);
         let windows = n.checked_sub(reach).map_or(0, |room| room / stride + 1);
         (0..kernel).map(|k| (0..windows).map(|w| w * stride + k * dilation).collect()).collect()
@@ -337,7 +343,8 @@ fn unfold(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value) -> Result<Value> {
 /// The image whose windows are given as columns; where they meet, their sum.
 fn fold(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value) -> Result<Value> {
     let patches = Patches::of(c, b)?;
-    let size = sizes(c, "output_size", usize::MAX, 2).ok_or_else(|| b.error("has no output_size"))?;
+    let size =
+        sizes(c, "output_size", usize::MAX, 2).ok_or_else(|| b.error("has no output_size"))?;
     let [down, across] = patches.padding;
     let (&[rows, columns], &[batch, width, windows]) = (size.as_slice(), b.shape(x)) else {
         return Err(b.error("takes columns of windows"));

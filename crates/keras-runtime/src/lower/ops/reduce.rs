@@ -140,7 +140,8 @@ pub(in crate::lower) fn lower(
             let mut heights = b.add(left, right)?;
             let mut width = c.float("dx", 2).unwrap_or(1.0);
             if let Some(places) = c.plain("x", 1).and_then(crate::lower::rescaling::nested) {
-                let steps = places.1.windows(2).map(|pair| pair.iter().rev().fold(0.0, |s, v| v - s));
+                let steps =
+                    places.1.windows(2).map(|pair| pair.iter().rev().fold(0.0, |s, v| v - s));
                 let steps: Vec<f64> = steps.map(|s| -s).collect();
                 let mut shape = vec![1; b.rank(x)];
                 if let Some(to) = shape.get_mut(axis) {
@@ -176,9 +177,7 @@ fn quantile(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>, x: Value) -> Result
     let sorted = b.gather_along(rows, order, last)?;
     let shares = match name {
         "Median" => (vec![], vec![0.5]),
-        _ => {
-            shares(c, b)?
-        }
+        _ => shares(c, b)?,
     };
     // Keras 3.15 forgets the method of `quantile` in a graph.
     let method = c.text("method", usize::MAX).filter(|_| name != "Quantile");

@@ -5,9 +5,7 @@ use keras_model::{Arg, DType};
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::lower::operation::OpCall;
-use crate::ops::{
-    Arithmetic, Connective, Reduction, Relation, Scatter, Scattering, size, strides,
-};
+use crate::ops::{Arithmetic, Connective, Reduction, Relation, Scatter, Scattering, size, strides};
 
 pub(in crate::lower) fn lower(
     c: &OpCall<'_>,
@@ -134,8 +132,7 @@ fn slice_update(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value, values: Value) ->
         let along = b.reshape(along, wide)?;
         places = b.add(places, along)?;
     }
-    let (places, values) =
-        (b.reshape(places, [size(&part)])?, b.reshape(values, [size(&part)])?);
+    let (places, values) = (b.reshape(places, [size(&part)])?, b.reshape(values, [size(&part)])?);
     let flat = b.reshape(x, [size(&shape)])?;
     let y = scattered(b, flat, places, values, Scattering::Set, false)?;
     b.reshape(y, shape)
@@ -170,7 +167,8 @@ fn segments(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>) -> Result<Value> {
     let ids = given(c, b, &["segment_ids"], 1)?;
     let ids = b.cast(ids, DType::Int64)?;
     let count = c.int("num_segments", 2).and_then(|n| usize::try_from(n).ok());
-    let count = count.ok_or_else(|| b.unsupported("segments whose number depends on the values"))?;
+    let count =
+        count.ok_or_else(|| b.unsupported("segments whose number depends on the values"))?;
     let dtype = b.dtype(x);
     let most = if dtype == DType::Float64 { f64::MAX } else { f64::from(f32::MAX) };
     let (most, least) = match dtype {
@@ -197,8 +195,8 @@ fn segments(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>) -> Result<Value> {
 fn bincount(c: &OpCall<'_>, b: &mut Builder<'_>) -> Result<Value> {
     let x = c.x(b)?;
     let length = c.int("minlength", 2).and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
-    let length =
-        length.ok_or_else(|| b.unsupported("a length that depends on the values (no minlength)"))?;
+    let length = length
+        .ok_or_else(|| b.unsupported("a length that depends on the values (no minlength)"))?;
     let shape = b.shape(x).to_vec();
     let last = shape.last().copied().unwrap_or(1);
     let rows = size(&shape).checked_div(last).unwrap_or(0);
@@ -238,10 +236,7 @@ fn histogram(c: &OpCall<'_>, b: &mut Builder<'_>) -> Result<Vec<Value>> {
     let range = c.plain("range", 2).and_then(crate::lower::rescaling::nested);
     let (low, high) = match range.as_ref().map(|(_, ends)| ends.as_slice()) {
         Some(&[low, high]) => (b.scalar(low, dtype)?, b.scalar(high, dtype)?),
-        _ => (
-            b.reduce(Reduction::Min, x, &[0], false)?,
-            b.reduce(Reduction::Max, x, &[0], false)?,
-        ),
+        _ => (b.reduce(Reduction::Min, x, &[0], false)?, b.reduce(Reduction::Max, x, &[0], false)?),
     };
     let width = b.sub(high, low)?;
     let shares = (0..=bins).map(|i| i as f64 / bins as f64);

@@ -43,7 +43,8 @@ pub(in crate::lower) fn lower(
         }
         "ExtractSequences" => {
             let x = c.x(b)?;
-            let (length, stride) = (number(c, b, "sequence_length")?, number(c, b, "sequence_stride")?);
+            let (length, stride) =
+                (number(c, b, "sequence_length")?, number(c, b, "sequence_stride")?);
             frames(b, x, length, stride).map(|y| Some(vec![y]))
         }
         "STFT" => Frames::of(c, b)?.forward(c, b).map(|y| Some(y.to_vec())),
@@ -102,11 +103,8 @@ fn transform(
     let [cosines, sines] = circle(b, [n, n, n], b.dtype(real), |_| factor)?;
     let [rc, rs] = [matmul(b, real, cosines)?, matmul(b, real, sines)?];
     let [ic, is] = [matmul(b, imaginary, cosines)?, matmul(b, imaginary, sines)?];
-    let parts = if inverse {
-        [b.sub(rc, is)?, b.add(ic, rs)?]
-    } else {
-        [b.add(rc, is)?, b.sub(ic, rs)?]
-    };
+    let parts =
+        if inverse { [b.sub(rc, is)?, b.add(ic, rs)?] } else { [b.add(rc, is)?, b.sub(ic, rs)?] };
     Ok([b.move_axis(parts[0], last, axis)?, b.move_axis(parts[1], last, axis)?])
 }
 
@@ -209,7 +207,8 @@ impl Frames {
         let has_window = c.plain("window", usize::MAX).is_some();
         let square = |i: usize| self.window.get(i).map_or(0.0, |w| w * w);
         let sum = |i: usize| (i % stride..fft).step_by(stride).map(square).sum::<f64>();
-        let inverse = self.window.iter().enumerate().map(|(i, w)| if has_window { w / sum(i) } else { 1.0 });
+        let inverse =
+            self.window.iter().enumerate().map(|(i, w)| if has_window { w / sum(i) } else { 1.0 });
         let window = b.numbers([fft], inverse.collect(), b.dtype(y))?;
         let y = b.mul(y, window)?;
         let total = if count == 0 { 0 } else { fft + stride * (count - 1) };

@@ -91,8 +91,7 @@ pub(crate) fn to_npz(outputs: &[Tensor]) -> Result<Vec<u8>, String> {
 /// A tensor as an `.npy`.
 pub(crate) fn to_npy(tensor: &Tensor) -> Result<Vec<u8>, String> {
     let (descr, bytes) = elements(tensor)?;
-    let mut npy =
-        npz::header(&descr, tensor.shape()).ok_or_else(|| "too many axes".to_owned())?;
+    let mut npy = npz::header(&descr, tensor.shape()).ok_or_else(|| "too many axes".to_owned())?;
     npy.write_all(&bytes).map_err(|e| e.to_string())?;
     Ok(npy)
 }

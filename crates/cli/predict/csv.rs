@@ -241,7 +241,8 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let rows = [vec!["a,b".to_owned(), "say \"x\"".to_owned()], vec!["c\nd".into(), " ".into()]];
+        let rows =
+            [vec!["a,b".to_owned(), "say \"x\"".to_owned()], vec!["c\nd".into(), " ".into()]];
         assert_eq!(fields(&write(rows.clone().into_iter()), Some(',')).unwrap(), rows);
     }
 

@@ -57,11 +57,21 @@ impl FromStr for Preprocess {
     fn from_str(text: &str) -> Result<Self, String> {
         Ok(match text {
             "none" | "convnext" | "efficientnet" | "efficientnet_v2" | "mobilenet_v3" => Self::None,
-            "tf" | "inception_resnet_v2" | "inception_v3" | "mobilenet" | "mobilenet_v2"
-            | "nasnet" | "resnet_v2" | "xception" => Self::Tf,
+            "tf"
+            | "inception_resnet_v2"
+            | "inception_v3"
+            | "mobilenet"
+            | "mobilenet_v2"
+            | "nasnet"
+            | "resnet_v2"
+            | "xception" => Self::Tf,
             "torch" | "densenet" => Self::Torch,
             "caffe" | "resnet" | "resnet50" | "vgg16" | "vgg19" => Self::Caffe,
-            _ => return Err("expected none, tf, torch, caffe, or a module of keras.applications".into()),
+            _ => {
+                return Err(
+                    "expected none, tf, torch, caffe, or a module of keras.applications".into()
+                );
+            }
         })
     }
 }
@@ -145,19 +155,22 @@ pub(super) fn tensor(
 ) -> Result<Tensor, String> {
     let format = Format::of(input)?;
     if options.preprocess != Preprocess::None && format.channels != 3 {
-        return Err(format!("--preprocess takes 3 channels, input {:?} has {}", input.name, format.channels));
+        return Err(format!(
+            "--preprocess takes 3 channels, input {:?} has {}",
+            input.name, format.channels
+        ));
     }
     let mut size = None;
     let mut values: Vec<f32> = Vec::new();
     for (name, picture) in pictures {
         let pixels = Pixels::of(picture, format.channels);
-        let to = (
-            format.height.unwrap_or(pixels.height),
-            format.width.unwrap_or(pixels.width),
-        );
+        let to = (format.height.unwrap_or(pixels.height), format.width.unwrap_or(pixels.width));
         let (height, width) = *size.get_or_insert(to);
         if to != (height, width) {
-            return Err(format!("{name} has {} x {} pixels, the first picture {height} x {width}; one batch has one size", to.0, to.1));
+            return Err(format!(
+                "{name} has {} x {} pixels, the first picture {height} x {width}; one batch has one size",
+                to.0, to.1
+            ));
         }
         let mut pixels = pixels.resized(height, width, options.resize);
         options.change(&mut pixels.values, format.channels);
@@ -248,12 +261,22 @@ impl Pixels {
     }
 
     fn nearest(self, height: usize, width: usize) -> Self {
-        let place = |at: usize, from: usize, to: usize| (2 * at + 1) * from / (2 * to);
+        // Pillow adds up, so that a place between two pixels may be rounded either way.
+        let places = |from: usize, to: usize| {
+            let scale = from as f64 / to as f64;
+            let sums = std::iter::successors(Some(scale * 0.5), move |at| Some(at + scale));
+            #[allow(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "places within the picture"
+            )]
+            sums.take(to).map(|at| at as usize).collect::<Vec<usize>>()
+        };
+        let (rows, columns) = (places(self.height, height), places(self.width, width));
         let mut values = Vec::with_capacity(height * width * self.channels);
-        for y in 0..height {
-            for x in 0..width {
-                let row = place(y, self.height, height) * self.width;
-                let start = (row + place(x, self.width, width)) * self.channels;
+        for row in rows {
+            for column in &columns {
+                let start = (row * self.width + column) * self.channels;
                 values.extend(self.values.get(start..start + self.channels).unwrap_or_default());
             }
         }
@@ -309,11 +332,7 @@ fn weighted<'a>(values: impl Iterator<Item = &'a f32>, weights: &[f64]) -> f32 {
 /// The cubic of Keys with -0.5.
 fn cubic(x: f64) -> f64 {
     let x = x.abs();
-    if x < 1.0 {
-        (1.5 * x - 2.5) * x * x + 1.0
-    } else {
-        ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
-    }
+    if x < 1.0 { (1.5 * x - 2.5) * x * x + 1.0 } else { ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0 }
 }
 
 fn sinc(x: f64) -> f64 {

@@ -1,5 +1,6 @@
 //! Which files become which inputs of a model, by what is in them.
 
+use std::ffi::OsStr;
 use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 
@@ -46,7 +47,8 @@ pub(super) fn read(
     image: &images::Options,
 ) -> Result<Given> {
     // A row of layers that was saved without a shape takes one thing of any kind.
-    let anything = [Input { name: "input".into(), shape: Vec::new().into(), dtype: DType::Float32 }];
+    let anything =
+        [Input { name: "input".into(), shape: Vec::new().into(), dtype: DType::Float32 }];
     let inputs = if inputs.is_empty() { &anything } else { inputs };
     let reader = Reader { inputs, table, image };
     let mut sources = Vec::new();
@@ -72,7 +74,7 @@ fn pictures_in(folder: &Path) -> Result<Vec<PathBuf>> {
     let wrong = |reason: String| Error::Input { path: folder.to_owned(), reason };
     let entries = std::fs::read_dir(folder).map_err(|e| wrong(e.to_string()))?;
     let is_picture = |path: &PathBuf| {
-        let ending = path.extension().map(|e| e.to_ascii_lowercase());
+        let ending = path.extension().map(OsStr::to_ascii_lowercase);
         ending.is_some_and(|e| e == "png" || e == "jpg" || e == "jpeg")
     };
     let mut pictures = entries
@@ -94,7 +96,10 @@ impl Reader<'_> {
             let content = self.content(path, self.inputs)?;
             let samples = samples(sources.iter().zip([&content]));
             let tensors = match content {
-                Content::Arrays(arrays) => self.by_name(arrays).map_err(wrong)?,
+                Content::Arrays(arrays) => {
+                    self.unpictured(path)?;
+                    self.by_name(arrays).map_err(wrong)?
+                }
                 Content::Table(table) => {
                     self.unpictured(path)?;
                     table.tensors(self.inputs).map_err(wrong)?
@@ -104,7 +109,6 @@ impl Reader<'_> {
             return Ok(Given { tensors, samples });
         }
         let mut groups: Vec<Vec<&Source>> = self.inputs.iter().map(|_| Vec::new()).collect();
-        let unnamed = sources.iter().filter(|s| s.input.is_none()).count();
         let mut free = (0..groups.len()).filter(|i| sources.iter().all(|s| s.input != Some(*i)));
         let is_one = self.inputs.len() == 1;
         for source in sources {
@@ -114,17 +118,20 @@ impl Reader<'_> {
                 None => free.next(),
             };
             let group = place.and_then(|place| groups.get_mut(place));
-            group.ok_or_else(|| self.unfit(unnamed))?.push(source);
+            group.ok_or_else(|| self.unfit(sources.len()))?.push(source);
+        }
+        if groups.iter().any(Vec::is_empty) {
+            return Err(self.unfit(sources.len()));
         }
         let mut tensors = Vec::new();
         let mut names = Vec::new();
         for (input, group) in self.inputs.iter().zip(groups) {
             let mut contents = Vec::new();
             for source in &group {
-                contents.push((source.path.clone(), self.content(&source.path, std::slice::from_ref(input))?));
-            }
-            if contents.is_empty() {
-                return Err(self.unfit(unnamed));
+                contents.push((
+                    source.path.clone(),
+                    self.content(&source.path, std::slice::from_ref(input))?,
+                ));
             }
             if names.is_empty() {
                 names = samples(group.into_iter().zip(contents.iter().map(|(_, c)| c)));
@@ -247,8 +254,8 @@ impl Reader<'_> {
         names.join(", ")
     }
 
-    fn unfit(&self, unnamed: usize) -> Error {
-        Error::Inputs { expected: self.inputs.len(), names: self.names(), found: unnamed }
+    fn unfit(&self, found: usize) -> Error {
+        Error::Inputs { expected: self.inputs.len(), names: self.names(), found }
     }
 }
 

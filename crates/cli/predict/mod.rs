@@ -35,9 +35,9 @@ pub(crate) struct Predict {
     /// How the outputs are written [default: what the ending says, json for -]
     #[arg(long, value_enum, requires = "output")]
     format: Option<outputs::Format>,
-    /// Samples that are computed at a time
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = positive)]
-    batch_size: usize,
+    /// Samples that are computed at a time [default: as many as memory is meant for]
+    #[arg(long, value_name = "N", value_parser = positive)]
+    batch_size: Option<usize>,
     #[command(flatten)]
     table: csv::Options,
     #[command(flatten)]
@@ -58,7 +58,10 @@ impl Predict {
         let labels = self.top.labels()?;
         let model = Model::from_file(self.model.load()?)?;
         let given = inputs::read(&self.input, model.inputs(), &self.table, &self.image)?;
-        let outputs = predict(&model, &given.tensors, self.batch_size)?;
+        let outputs = match self.batch_size {
+            Some(size) => batches(&model, &given.tensors, size)?,
+            None => model.predict(&given.tensors)?,
+        };
         if let (Some(path), Some(format)) = (&self.output, format) {
             outputs::write(&outputs, path, format, out)?;
         }
@@ -76,7 +79,7 @@ impl Predict {
 }
 
 /// The outputs for all samples, some at a time; how far it is shows on a terminal.
-fn predict(model: &Model, inputs: &[Tensor], size: usize) -> Result<Vec<Tensor>> {
+fn batches(model: &Model, inputs: &[Tensor], size: usize) -> Result<Vec<Tensor>> {
     let samples = |t: &Tensor| t.shape().first().copied();
     let count = inputs.first().and_then(samples).unwrap_or(0);
     if count <= size || inputs.iter().any(|t| samples(t) != Some(count)) {
@@ -95,6 +98,7 @@ fn predict(model: &Model, inputs: &[Tensor], size: usize) -> Result<Vec<Tensor>>
     }
     bar.finish_and_clear();
     let outputs = 0..parts.first().map_or(0, Vec::len);
-    let behind = |i| Tensor::concat_rows(&parts.iter().filter_map(|p| p.get(i)).collect::<Vec<_>>());
+    let behind =
+        |i| Tensor::concat_rows(&parts.iter().filter_map(|p| p.get(i)).collect::<Vec<_>>());
     Ok(outputs.map(behind).collect::<Result<_, _>>()?)
 }

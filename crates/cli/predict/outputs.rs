@@ -81,13 +81,17 @@ fn table(outputs: &[Tensor]) -> Result<String, String> {
     if outputs.iter().any(|t| count(t) != Some(rows)) {
         return Err("the outputs have different numbers of rows; .npz holds any".to_owned());
     }
-    let widths: Vec<usize> = outputs.iter().map(|t| t.len().checked_div(rows).unwrap_or(0)).collect();
+    let widths: Vec<usize> =
+        outputs.iter().map(|t| t.len().checked_div(rows).unwrap_or(0)).collect();
     let names = widths.iter().enumerate().flat_map(|(i, width)| {
-        (0..*width).map(move |j| if *width == 1 { format!("out{i}") } else { format!("out{i}_{j}") })
+        (0..*width)
+            .map(move |j| if *width == 1 { format!("out{i}") } else { format!("out{i}_{j}") })
     });
     let row = |row: usize| {
         let parts = outputs.iter().zip(&widths);
-        parts.flat_map(|(t, width)| (row * width..(row + 1) * width).map(|at| text(t, at))).collect()
+        parts
+            .flat_map(|(t, width)| (row * width..(row + 1) * width).map(|at| text(t, at)))
+            .collect()
     };
     Ok(csv::write(std::iter::once(names.collect()).chain((0..rows).map(row))))
 }

@@ -43,7 +43,7 @@ fn shown(tensor: &Tensor) -> Vec<String> {
     let sizes = || values.iter().map(|v| v.abs()).filter(|v| v.is_finite() && *v > 0.0);
     let (least, most) = (sizes().fold(f64::INFINITY, f64::min), sizes().fold(0.0, f64::max));
     // As NumPy decides: eight digits that matter, an exponent where plain digits would hide them.
-    let plain = most < 1e8 && (least >= 1e-4 || most == 0.0) && most / least <= 1e3 || most == 0.0;
+    let plain = most == 0.0 || most < 1e8 && least >= 1e-4 && most / least <= 1e3;
     values.iter().map(|v| if plain { format!("{v:.6}") } else { format!("{v:.6e}") }).collect()
 }
 
@@ -66,7 +66,9 @@ fn lay(
 ) {
     let Some((length, rest)) = shape.split_first() else {
         let element = elements.next().unwrap_or_default();
-        text.push_str(&format!("{element:>width$}"));
+        let fill = width.saturating_sub(element.chars().count());
+        text.push_str(&" ".repeat(fill));
+        text.push_str(&element);
         return;
     };
     text.push('[');

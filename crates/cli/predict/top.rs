@@ -77,12 +77,8 @@ impl Options {
         let label = |class: usize| labels.and_then(|l| l.get(class)).map(String::as_str);
         let name = |i: usize| samples.get(i).cloned().unwrap_or_else(|| (i + 1).to_string());
         if self.json {
-            let class = |(class, score): &(usize, f64)| {
-                json!({"class": class, "label": label(*class), kind: score})
-            };
-            let sample = |(i, order): (usize, &Vec<(usize, f64)>)| {
-                json!({"sample": name(i), "top": order.iter().map(class).collect::<Vec<_>>()})
-            };
+            let class = |(class, score): &(usize, f64)| json!({"class": class, "label": label(*class), kind: score});
+            let sample = |(i, order): (usize, &Vec<(usize, f64)>)| json!({"sample": name(i), "top": order.iter().map(class).collect::<Vec<_>>()});
             let all: Vec<Value> = found.iter().enumerate().map(sample).collect();
             serde_json::to_writer_pretty(&mut *out, &all)?;
             writeln!(out)?;

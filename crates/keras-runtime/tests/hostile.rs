@@ -191,6 +191,11 @@ fn weights_fit_their_layers() {
 struct Random(u64);
 
 impl Random {
+    /// `HOSTILE_SEED` asks for other inputs than the usual ones.
+    fn new(seed: u64) -> Self {
+        Self(std::env::var("HOSTILE_SEED").map_or(seed, |n| n.parse().unwrap()))
+    }
+
     fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -276,24 +281,22 @@ fn inputs(usual: usize) -> usize {
     std::env::var("HOSTILE_INPUTS").map_or(usual, |n| n.parse().unwrap())
 }
 
-/// Layers of every class with hostile values in every place: loaded and run, it ends soon, within
-/// the limits, and never in a panic.
-#[test]
-fn no_layer_does_harm() {
-    let _alone = alone();
-    let inputs = inputs(20_000);
-    let models: Vec<(Value, Vec<Tensor>)> = cases::all().iter().map(cases::Case::model).collect();
-    assert!(models.len() > 700, "{}", models.len());
-    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+/// Loads and runs models whose last layer was damaged: it ends soon, within the limits, and never
+/// in a panic.
+fn damaged(models: &[(Value, Vec<Tensor>)], inputs: usize) {
+    let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
     let mut watch = Watch::start();
     let mut computed = 0;
     for i in 0..inputs {
         let (config, x) = &models[i % models.len()];
         let mut config = config.clone();
-        let layer = config["config"]["layers"].as_array_mut().unwrap().last_mut().unwrap();
+        let layers = config["config"]["layers"].as_array_mut().unwrap();
+        let layer = layers.last_mut().unwrap();
+        let is_operation = layer["module"].as_str().is_some_and(|m| m.contains("ops"));
         for _ in 0..=random.below(2) {
-            let part = if random.below(8) == 0 { "inbound_nodes" } else { "config" };
-            damage(&mut layer[part], &mut random);
+            // The arguments of an operation stand in its call.
+            let call = random.below(8) == 0 || is_operation && random.below(3) > 0;
+            damage(&mut layer[if call { "inbound_nodes" } else { "config" }], &mut random);
         }
         let how = Predict::new().training(random.below(4) == 0);
         let text = config.to_string();
@@ -304,6 +307,24 @@ fn no_layer_does_harm() {
     }
     watch.end();
     assert!((inputs / 10..inputs).contains(&computed), "{computed} of {inputs} computed");
+}
+
+/// Layers of every class with hostile values in every place.
+#[test]
+fn no_layer_does_harm() {
+    let _alone = alone();
+    let models: Vec<_> = cases::all().iter().map(cases::Case::model).collect();
+    assert!(models.len() > 700, "{}", models.len());
+    damaged(&models, inputs(20_000));
+}
+
+/// The same for operations of `keras.ops` as nodes of a graph.
+#[test]
+fn no_operation_does_harm() {
+    let _alone = alone();
+    let models = cases::operations();
+    assert!(models.len() > 500, "{}", models.len());
+    damaged(&models, inputs(20_000));
 }
 
 /// Whole files with a few wrong bytes, weights included.
@@ -318,7 +339,7 @@ fn no_file_does_harm() {
         .filter(|p| matches!(p.extension().and_then(|e| e.to_str()), Some("h5" | "keras")))
         .collect();
     paths.sort();
-    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    let mut random = Random::new(0x2545_f491_4f6c_dd1d);
     let mut watch = Watch::start();
     let mut computed = 0;
     for i in 0..inputs {

@@ -226,7 +226,7 @@ impl Builder<'_> {
 
     /// `x[.., at, ..]`: without the axis.
     pub(crate) fn at(&mut self, x: Value, axis: usize, at: usize) -> Result<Value> {
-        let part = self.slice(x, axis, at, at + 1)?;
+        let part = self.slice(x, axis, at, at.saturating_add(1))?;
         let mut shape = self.shape(part).to_vec();
         if axis < shape.len() {
             shape.remove(axis);

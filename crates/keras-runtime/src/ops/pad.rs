@@ -63,10 +63,12 @@ impl Operator for Pad {
         }
         let mut shape = x.shape.clone();
         for (n, (before, after)) in shape.iter_mut().zip(&self.borders) {
-            if *n == 0 && !matches!(self.mode, PadMode::Constant(_)) && before + after > 0 {
+            // Past what fits no value is as long, and the limits say so.
+            let added = before.saturating_add(*after);
+            if *n == 0 && !matches!(self.mode, PadMode::Constant(_)) && added > 0 {
                 return Err(Error::op(Self::NAME, format!("{:?} is empty", x.shape)));
             }
-            *n += before + after;
+            *n = n.saturating_add(added);
         }
         Ok(vec![Spec::new(shape, x.dtype)])
     }

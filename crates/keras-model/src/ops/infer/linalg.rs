@@ -87,6 +87,10 @@ pub(in super::super) fn tensordot(op: &OpCall<'_>) -> Result<Vec<KerasTensor>> {
             (a, b)
         } else {
             let n = op.int("axes").unwrap_or(2);
+            let most = a.rank().min(b.rank());
+            if dim(n).is_none_or(|n| n > most) {
+                return Err(op.error(format!("{n} axes of {a} and {b}")));
+            }
             ((0..n).map(|i| i - n).collect(), (0..n).collect())
         };
     let rest = |shape: &Shape, axes: &[i64]| -> Result<Vec<Dim>> {

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Builds hdf5-lite and keras-model for wasm32-unknown-unknown, without the file map.
+# Builds hdf5-lite, keras-model and keras-runtime for wasm32-unknown-unknown, without the file map and threads.
 # Uses rustup's target if it is installed. Else Debian's rustc-web, cargo-web, rust-web-src and lld-19: Rust 1.85, older
 # than the workspace's, which builds the standard library itself; rustc-1.85.sh names the features stable since.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=wasm32-unknown-unknown
-args=(--release --locked --target "$target" --no-default-features -p hdf5-lite -p keras-model)
+args=(--release --locked --target "$target" --no-default-features -p hdf5-lite -p keras-model -p keras-runtime)
 
 if [ -d "$(rustc --print sysroot)/lib/rustlib/$target" ]; then
   cargo build "${args[@]}"

@@ -23,17 +23,28 @@ impl Isa {
 
     /// All that this machine has, the best one last.
     pub(crate) fn all() -> Vec<Self> {
-        let mut all = vec![Self::Plain];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                all.push(Self::Avx2);
-            }
-            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") {
-                all.push(Self::Avx512);
+        let known = [
+            Self::Plain,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512,
+        ];
+        known.into_iter().filter(|isa| isa.is_there()).collect()
+    }
+
+    fn is_there(self) -> bool {
+        match self {
+            Self::Plain => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma"),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => {
+                is_x86_feature_detected!("avx512f")
+                    && is_x86_feature_detected!("avx512vl")
+                    && Self::Avx2.is_there()
             }
         }
-        all
     }
 
     /// Numbers in a vector.

@@ -7,7 +7,6 @@
 Makes its own virtual environment in target/venv-onnxruntime and builds the example `time_predict`. Each round runs
 each side for some seconds in a process of its own, one after the other; the table has the least time of all rounds (other
 work on the machine only ever adds) and of the rounds' medians the least one. Sums of the outputs are compared.
-With --peers also the programs in benches/predict-peers.
 """
 import argparse
 import json
@@ -63,7 +62,6 @@ def main():
     parser.add_argument("--threads", default="1,2")
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=1.0)
-    parser.add_argument("--peers", default="", help="comma-separated: tract, rten")
     parser.add_argument("--profile", default="release")
     parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -77,8 +75,7 @@ def main():
     build = ["cargo", "build", "-q", "--profile", args.profile, "-p", "keras-runtime", "--example", "time_predict"]
     subprocess.run(build, cwd=ROOT, check=True)
     ours = os.path.join(TARGET, args.profile, "examples", "time_predict")
-    peers = [p for p in args.peers.split(",") if p]
-    sides = ["ours", "ort", *peers]
+    sides = ["ours", "ort"]
     print("%-12s %5s %7s  " % ("model", "batch", "threads") + "  ".join("%-17s" % (s + " ms (median)") for s in sides)
           + "  " + "  ".join("ours/" + s for s in sides[1:]), flush=True)
     for name in args.models.split(","):
@@ -88,9 +85,6 @@ def main():
                 commands = {
                     "ours": [ours, path + ".keras", batch, seconds],
                     "ort": [python, os.path.abspath(__file__), "--worker", path + ".onnx", batch, seconds, threads]}
-                for peer in peers:
-                    binary = os.path.join(ROOT, "benches", "predict-peers", "target", "release", peer)
-                    commands[peer] = [binary, path + ".onnx", batch, seconds]
                 results = {side: [] for side in sides}
                 for _ in range(args.rounds):
                     for side in sides:

@@ -23,7 +23,13 @@ pub(crate) fn are_independent(model: &Model, shapes: &Inferred) -> bool {
 
 fn layers(graph: &Graph, layers: &[Layer]) -> bool {
     let calls = graph.nodes.iter().filter_map(|node| Some((node, layers.get(node.layer)?)));
+    // What is called with `training=True` may take the statistics of the batch.
+    let trains = |node: &keras_model::Node| {
+        let training = node.inputs.named("training", usize::MAX).and_then(Arg::value);
+        training.and_then(Json::as_bool) == Some(true)
+    };
     calls.into_iter().all(|(node, layer)| match &layer.kind {
+        _ if trains(node) => false,
         Kind::Operation(op) => {
             let axis = node.inputs.named("axis", 1).and_then(Arg::value);
             let axis = axis.or_else(|| op.config.get("axis"));

@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 
 /// A layer of Keras's, as Python's `layers.Dense(7, name="wide")` makes it.
 fn keras(class: &str, name: &str, mut config: Value) -> Result<Layer> {
-    config["name"] = json!(name);
+    if let Some(config) = config.as_object_mut() {
+        config.insert("name".to_owned(), name.into());
+    }
     Ok(Layer::from_config(&json!({"class_name": class, "config": config}))?)
 }
 

@@ -24,20 +24,6 @@ pub(crate) fn all() -> Vec<Case> {
     cases.collect()
 }
 
-/// The cases of `fixtures/ops.json`: an operation each, and zeros that it takes.
-pub(crate) fn operations() -> Vec<(Value, Vec<Tensor>)> {
-    let path = format!("{}/../../fixtures/ops.json", env!("CARGO_MANIFEST_DIR"));
-    let all: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    // Some stand there as text, as they hold infinities.
-    let cases = all["cases"].as_array().unwrap().iter().filter(|c| c["model"].is_object());
-    let zeros = |input: &Value| {
-        let shape: Vec<usize> = serde_json::from_value(input["shape"].clone()).unwrap();
-        Tensor::zeros(shape, DType::from_name(input["dtype"].as_str().unwrap()).unwrap())
-    };
-    let inputs = |case: &Value| case["inputs"].as_array().unwrap().iter().map(zeros).collect();
-    cases.map(|case| (case["model"].clone(), inputs(case))).collect()
-}
-
 impl Case {
     /// Its class in Keras 3's form.
     pub(crate) fn class(&self) -> String {

@@ -310,7 +310,7 @@ fn wrong_inputs_say_what_is_wrong() {
     let wrong = model("k3_cnn.npz");
     says(
         &["--input", &wrong],
-        "must be float32 of shape (None, 6), found float32 of shape (2, 10, 10, 3)",
+        "must be float32 of shape (None, 6), found float32 of shape (3, 10, 10, 3)",
     );
     let used = keras_model(["predict", &file, "--input", &case, "--preprocess", "lenet"]);
     assert_eq!(used.status.code(), Some(2));

@@ -120,3 +120,8 @@ pub use model::{Input, Model, load_model};
 pub use predict::Predict;
 pub use states::Session;
 pub use tensor::{Data, Element, Slice, SliceMut, Tensor, View};
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -47,8 +47,3 @@ pub use shape::{Dim, Shape};
 pub use source::{Container, StoredWeight};
 pub use summary::{Size, Summary, SummaryOptions};
 pub use weights::Weight;
-
-/// The README's examples, compiled.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
-struct Readme;

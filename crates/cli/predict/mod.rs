@@ -35,7 +35,7 @@ pub(crate) struct Predict {
     /// How the outputs are written [default: what the ending says, json for -]
     #[arg(long, value_enum, requires = "output")]
     format: Option<outputs::Format>,
-    /// Samples that are computed at a time [default: as many as memory is meant for]
+    /// Samples that are computed at a time [default: some, or all where they depend on each other]
     #[arg(long, value_name = "N", value_parser = positive)]
     batch_size: Option<usize>,
     #[command(flatten)]
@@ -58,10 +58,7 @@ impl Predict {
         let labels = self.top.labels()?;
         let model = Model::from_file(self.model.load()?)?;
         let given = inputs::read(&self.input, model.inputs(), &self.table, &self.image)?;
-        let outputs = match self.batch_size {
-            Some(size) => batches(&model, &given.tensors, size)?,
-            None => model.predict(&given.tensors)?,
-        };
+        let outputs = batches(&model, &given.tensors, self.batch_size)?;
         if let (Some(path), Some(format)) = (&self.output, format) {
             outputs::write(&outputs, path, format, out)?;
         }
@@ -79,9 +76,12 @@ impl Predict {
 }
 
 /// The outputs for all samples, some at a time; how far it is shows on a terminal.
-fn batches(model: &Model, inputs: &[Tensor], size: usize) -> Result<Vec<Tensor>> {
+fn batches(model: &Model, inputs: &[Tensor], size: Option<usize>) -> Result<Vec<Tensor>> {
     let samples = |t: &Tensor| t.shape().first().copied();
     let count = inputs.first().and_then(samples).unwrap_or(0);
+    // As many as Keras takes, or a hundredth of many, where that makes no difference.
+    let apart = model.has_independent_rows();
+    let size = size.unwrap_or(if apart { (count / 100).max(32) } else { count });
     if count <= size || inputs.iter().any(|t| samples(t) != Some(count)) {
         return Ok(model.predict(inputs)?);
     }

@@ -48,8 +48,7 @@ pub struct Model {
     limits: Limits,
     plans: Mutex<Vec<(PlanKey, Planned)>>,
     packed: PackedCache,
-    /// Whether the rows of a batch have nothing to do with each other.
-    pub(crate) has_independent_rows: bool,
+    has_independent_rows: bool,
     pub(crate) is_stateful: bool,
     pub(crate) states: Mutex<States>,
 }
@@ -145,6 +144,18 @@ impl Model {
     /// What it gives, flattened as Keras flattens, if the shapes are known.
     pub fn outputs(&self) -> Option<Vec<KerasTensor>> {
         self.file.outputs()
+    }
+
+    /// Whether the rows of a batch have nothing to do with each other, so that it may be computed in
+    /// parts. `false` where that is not sure: with layers of the caller's, operations that may look
+    /// along the first axis, states.
+    ///
+    /// ```
+    /// assert!(keras_runtime::load_model("../../fixtures/models/k3_mlp.h5")?.has_independent_rows());
+    /// # Ok::<(), keras_runtime::Error>(())
+    /// ```
+    pub fn has_independent_rows(&self) -> bool {
+        self.has_independent_rows
     }
 
     /// The typed model behind it, without its weights.

@@ -20,8 +20,9 @@ pub fn answer(question: Question, path: &Path) -> Option<f64> {
             let sums = parts.iter().map(|(start, len)| {
                 let axis =
                     |n: usize| SliceOrIndex::from(start[n] as usize..(start[n] + len[n]) as usize);
-                let part =
-                    dataset.read_slice_2d::<f32, _>(Hyperslab::new([axis(0), axis(1)])).unwrap();
+                let part = dataset
+                    .read_slice_2d::<f32, _>(Hyperslab::from(vec![axis(0), axis(1)]))
+                    .unwrap();
                 crate::sum_of(&part.into_raw_vec_and_offset().0)
             });
             sums.sum()

@@ -239,6 +239,7 @@ pub mod cudnn_gru;
 pub mod cudnn_lstm;
 pub mod cudnn_rnn;
 pub mod custom;
+pub mod custom_scale_layer;
 pub mod cut_mix;
 pub mod dense;
 pub mod depthwise_conv;
@@ -411,6 +412,7 @@ layers! {
     "Cropping3D" => Cropping3D(cropping3d::Cropping3D),
     "CuDNNGRU" => CuDNNGRU(cudnn_gru::CuDNNGRU),
     "CuDNNLSTM" => CuDNNLSTM(cudnn_lstm::CuDNNLSTM),
+    "CustomScaleLayer" => CustomScaleLayer(custom_scale_layer::CustomScaleLayer),
     "CutMix" => CutMix(cut_mix::CutMix),
     "Dense" => Dense(dense::Dense),
     "DepthwiseConv1D" => DepthwiseConv1D(depthwise_conv1d::DepthwiseConv1D),

@@ -26,6 +26,7 @@ mod conv_transpose;
 mod cropping;
 mod cudnn_rnn;
 mod custom;
+mod custom_scale_layer;
 mod dense;
 mod depthwise_conv;
 mod discretization;
@@ -216,6 +217,7 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         Kind::SpatialDropout1D(l) => spatial_dropout::lower(l, b, call),
         Kind::SpatialDropout2D(l) => spatial_dropout::lower(l, b, call),
         Kind::SpatialDropout3D(l) => spatial_dropout::lower(l, b, call),
+        Kind::CustomScaleLayer(l) => custom_scale_layer::lower(l, b, call),
         Kind::Dense(l) => dense::lower(l, b, call),
         Kind::DepthwiseConv1D(l) => depthwise_conv::lower(l, b, call),
         Kind::DepthwiseConv2D(l) => depthwise_conv::lower(l, b, call),

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::compile::state::StateLayout;
 use crate::compile::{CompileConfig, OptimizerState};
 use crate::graph::Inferred;
-use crate::layers::Kind;
+use crate::layers::{Kind, feature_space};
 use crate::source::dialect::{Dialect, Generation, major_minor};
 use crate::source::{Container, Source, Store, StoredWeight};
 use crate::summary::{Summary, SummaryOptions};
@@ -223,6 +223,7 @@ impl Loader {
         let root = custom_objects::custom_object_scope(&self.custom_objects, || {
             Layer::from_config(&config)
         })?;
+        let root = feature_space::as_model(root);
         drop(config);
 
         let writer = Writer::new(generation, version);

@@ -17,6 +17,9 @@ pub enum ModelClass {
     Sequential,
     /// A graph of layers.
     Functional,
+    /// A layer that was saved by itself, behind its inputs: its variables lie where a model's
+    /// layers would.
+    Layer,
 }
 
 /// A `Sequential` or `Functional` model, whole or as a layer of another.
@@ -55,7 +58,7 @@ impl Model {
             .map_err(|e| within(&name, e))?;
         let graph = match class {
             ModelClass::Sequential => Graph::row(&layers),
-            ModelClass::Functional => Graph::from_config(config, objects, &layers)?,
+            _ => Graph::from_config(config, objects, &layers)?,
         };
         Ok(Self { name, class, layers, graph })
     }
@@ -113,7 +116,10 @@ impl Model {
             if matches!(layer.kind, Kind::Operation(_)) {
                 continue;
             }
-            let path = format!("layers/{}", names.next(&layer.base.class));
+            let path = match (self.class, &layer.kind) {
+                (ModelClass::Layer, Kind::FeatureSpace(_)) => String::new(),
+                _ => format!("layers/{}", names.next(&layer.base.class)),
+            };
             let variables = Self::variables_of(i, layer, inferred).unwrap_or_else(|error| {
                 unknown.push((layer.base.name.clone(), error.to_string()));
                 Variables::none()

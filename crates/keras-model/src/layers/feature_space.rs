@@ -1,13 +1,17 @@
 //! `FeatureSpace`. Source: `keras/src/layers/preprocessing/feature_space.py`, Keras 3.15.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
+use super::input_layer::InputLayer;
 use super::recurrent::part;
-use super::{Layer, LayerConfig};
-use crate::model::StoreNames;
+use super::{Base, Layer, LayerConfig};
+use crate::graph::{Graph, Node, TensorRef};
+use crate::model::{ModelClass, StoreNames};
 use crate::variables::{Sublayer, Variables};
-use crate::{Arg, Call, DType, Dim, Inputs, KerasTensor, Kind, Result, Shape};
+use crate::{Arg, Call, DType, Dim, Inputs, KerasTensor, Kind, Model, Result, Shape};
 
 /// Columns of a table, each prepared by a layer of its own, side by side.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -142,6 +146,37 @@ impl FeatureSpace {
         };
         Inputs::one(KerasTensor::new([batch, Some(1)], feature.dtype))
     }
+}
+
+/// A `FeatureSpace` that was saved by itself, as a model: an input for each column, named after it.
+/// Any other layer stays as it is.
+pub(crate) fn as_model(layer: Layer) -> Layer {
+    let Kind::FeatureSpace(space) = &layer.kind else { return layer };
+    let input = |(name, feature): &(String, Feature)| {
+        let batch_shape = Shape::from([None, Some(1)]);
+        let dtype = feature.dtype;
+        let kind = InputLayer { batch_shape, sparse: false, ragged: false, optional: false, dtype };
+        let base = Base { class: "InputLayer".into(), name: name.clone(), ..layer.base.clone() };
+        Layer { base, kind: Kind::InputLayer(Box::new(kind)) }
+    };
+    let mut layers: Vec<Layer> = space.features.iter().map(input).collect();
+    let node = layers.len();
+    let inputs: Vec<TensorRef> = (0..node).map(|node| TensorRef { node, index: 0 }).collect();
+    let named = space.features.iter().zip(&inputs);
+    let columns = named.map(|((name, _), input)| (name.clone(), Arg::Tensor(*input))).collect();
+    let outputs = match space.output_mode {
+        FeatureOutput::Concat => 1,
+        FeatureOutput::Dict => space.features.len().saturating_add(space.crosses.len()),
+    };
+    let call = |layer, inputs| Node { layer, inputs, declared: BTreeMap::new() };
+    let mut nodes: Vec<Node> = (0..node).map(|layer| call(layer, Inputs::default())).collect();
+    nodes.push(call(node, Inputs { args: vec![Arg::Dict(columns)], kwargs: Vec::new() }));
+    let outputs = (0..outputs).map(|index| Arg::Tensor(TensorRef { node, index })).collect();
+    let base = layer.base.clone();
+    layers.push(layer);
+    let (name, class) = (base.name.clone(), ModelClass::Layer);
+    let model = Model { name, class, layers, graph: Graph { nodes, inputs, outputs } };
+    Layer { base, kind: Kind::Model(Box::new(model)) }
 }
 
 /// How many categories a layer tells apart.

@@ -136,7 +136,8 @@ impl Walk {
             outer => format!("{outer}/{}", sublayer.name),
         };
         let mut group = at.group.clone();
-        group.push(step);
+        // What was saved by itself lies at the top.
+        group.extend(Some(step).filter(|step| !step.name.is_empty()));
         let steps: Vec<&str> = group.iter().map(|step| step.name.as_str()).collect();
         self.places.push((path.clone(), steps.join("/")));
         let place = Place { path, scope, trainable: at.trainable && sublayer.trainable, group };

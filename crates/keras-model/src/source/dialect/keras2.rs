@@ -14,6 +14,7 @@ pub(super) fn class(class: &str) -> &str {
         }
         "CenterCropV1" => "CenterCrop",
         "GroupQueryAttention" => "GroupedQueryAttention",
+        "TFDIdentity" => "Identity",
         other => other,
     }
 }

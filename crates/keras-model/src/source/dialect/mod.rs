@@ -230,6 +230,11 @@ impl Dialect {
                 | "activation"
         );
         match value {
+            // Those of a `FeatureSpace`, by name.
+            Value::Object(features) if key == "features" => {
+                let layers = features.values_mut().filter_map(|f| f.pointer_mut(PREPROCESSOR));
+                layers.into_iter().try_for_each(|layer| self.object(layer))
+            }
             Value::Object(map)
                 if holds_layers && map.get("config").is_some_and(Value::is_object) =>
             {
@@ -247,6 +252,9 @@ impl Dialect {
         }
     }
 }
+
+/// Where a `Feature` has the layer that prepares it.
+const PREPROCESSOR: &str = "/config/preprocessor";
 
 fn is_graph_object(object: &Value) -> bool {
     object.as_object().is_some_and(is_graph)

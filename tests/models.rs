@@ -217,6 +217,22 @@ fn bytes_are_as_good_as_a_file() {
     }
 }
 
+/// Zero points that Keras leaves out of its files are known where they are all the same, else the
+/// file is refused: with others in their place the numbers would be wrong.
+#[test]
+fn zero_points_are_never_made_up() {
+    let path = |suffix: &str| fixture(format!("models/k3_gptq_symmetric{suffix}"));
+    let zero = |model: &ModelFile| model.weight("block/wide/kernel_zero").unwrap().bytes().unwrap();
+    assert!(zero(&open("k3_gptq_symmetric", ".keras")).iter().all(|byte| *byte == 8));
+    let folder = tempfile::tempdir().unwrap();
+    let architecture = folder.path().join("asymmetric.json");
+    let config = std::fs::read_to_string(path(".json")).unwrap();
+    let config = config.replace(r#""symmetric": true"#, r#""symmetric": false"#);
+    std::fs::write(&architecture, config).unwrap();
+    let error = Loader::new().load_with_weights(&architecture, path(".weights.h5")).unwrap_err();
+    assert!(error.to_string().contains(r#"no array for "block/wide/kernel_zero""#), "{error}");
+}
+
 /// The optimizer's state is bound whole: scalars and, for each variable, its slots in its shape.
 #[test]
 fn optimizer_state_is_bound() {

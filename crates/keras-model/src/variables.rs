@@ -16,12 +16,16 @@ pub struct VariableSpec {
     pub dtype: DType,
     /// Whether it was created as trainable; the layer's own flag comes on top.
     pub trainable: bool,
+    /// What each of its bytes is where [`Variables::saved`] leaves it out: zero for most; `None`
+    /// if that cannot be told from the file.
+    #[serde(skip)]
+    pub unsaved: Option<u8>,
 }
 
 impl VariableSpec {
     /// A trainable variable.
     pub fn new(name: impl Into<String>, shape: impl Into<Vec<usize>>, dtype: DType) -> Self {
-        Self { name: name.into(), shape: shape.into(), dtype, trainable: true }
+        Self { name: name.into(), shape: shape.into(), dtype, trainable: true, unsaved: Some(0) }
     }
 
     /// A variable that training does not touch by gradient: a moving mean, a scale.
@@ -43,7 +47,7 @@ pub struct Variables {
     pub sublayers: Vec<Sublayer>,
     /// Where a layer overrides `save_own_variables`: the names behind `vars/0`, `vars/1`... in
     /// Keras 3's weights files. A name with a slash repeats a sublayer's variable. A variable
-    /// that is not listed is not in such files and starts as zeros.
+    /// that is not listed is not in such files: [`VariableSpec::unsaved`] says what it holds.
     pub saved: Option<Vec<String>>,
     /// Names under which Keras 3's weights files hold values that are no weights of the layer:
     /// `idf_weights` of a lookup table.

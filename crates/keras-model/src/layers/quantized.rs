@@ -128,8 +128,15 @@ impl Kernel {
             }
             Some(Quantization::Gptq { weight_bits, group_size }) => {
                 let packed = if *weight_bits == 4 { half(self.columns) } else { self.columns };
-                let own = self.grouped(call, packed, *group_size)?;
-                // The zero points are not written: Keras 3.15 forgets them here.
+                let mut own = self.grouped(call, packed, *group_size)?;
+                let symmetric = config.and_then(|c| c.pointer("/config/symmetric"));
+                if symmetric.and_then(Value::as_bool) == Some(true)
+                    && let Some(zero) = own.iter_mut().find(|v| v.name == zero)
+                {
+                    // The middle of the whole numbers that a weight can be.
+                    let half = weight_bits.checked_sub(1).and_then(|n| u32::try_from(n).ok());
+                    zero.unsaved = half.and_then(|n| 1_u8.checked_shl(n));
+                }
                 (own, &["bias", "kernel", "kernel_scale", "g_idx"])
             }
             Some(Quantization::Awq { group_size, .. }) => {
@@ -162,7 +169,8 @@ impl Kernel {
         Ok(vec![
             fixed("kernel", vec![packed, self.rows], DType::UInt8),
             fixed("kernel_scale", scale.clone(), call.base.dtype.variable),
-            fixed(self.zero_point, scale, DType::UInt8),
+            // Keras 3.15 forgets to write them.
+            VariableSpec { unsaved: None, ..fixed(self.zero_point, scale, DType::UInt8) },
             fixed("g_idx", vec![self.rows], DType::Float32),
         ])
     }

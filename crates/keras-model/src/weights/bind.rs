@@ -38,6 +38,11 @@ pub enum Finding {
         /// The variable: names of its layers from the outside in, then its own.
         variable: String,
     },
+    /// Keras writes no array for a variable that the layer needs.
+    NotSaved {
+        /// The variable, as in [`Missing`](Self::Missing).
+        variable: String,
+    },
     /// The array has another shape than the layer's config implies.
     Shape {
         /// The variable.
@@ -81,6 +86,7 @@ impl Finding {
             Self::NoWeights { .. }
             | Self::NotNumbers { .. }
             | Self::Missing { .. }
+            | Self::NotSaved { .. }
             | Self::Shape { .. }
             | Self::Unknown { .. } => true,
             Self::Unused { .. } | Self::Unbuilt { .. } | Self::OptimizerState { .. } => false,
@@ -105,6 +111,10 @@ impl std::fmt::Display for Finding {
                 write!(f, "{array:?} in the file holds no numbers for {variable:?}")
             }
             Self::Missing { variable } => write!(f, "the file has no array for {variable:?}"),
+            Self::NotSaved { variable } => write!(
+                f,
+                "the file has no array for {variable:?}: Keras does not save it, nor load this file (save the model before quantize)"
+            ),
             Self::Shape { variable, array, expected, found } => write!(
                 f,
                 "{variable:?} has shape {expected:?} by its config, {array:?} in the file has {found:?}"
@@ -162,20 +172,26 @@ impl Binding {
                 recipe.parts.iter().map(|at| arrays.get(*at).copied().flatten()).collect();
             let fit = recipe.parts.iter().all(|at| fits.get(*at).copied().unwrap_or(false));
             let data = match parts.as_deref() {
-                Some(_) if !fit => Data::Absent,
+                Some(_) if !fit => Data::Absent(0),
                 Some([whole]) if recipe.is_identity() => Data::Stored((*whole).clone()),
                 Some(parts) => Data::Rearranged(Arc::new((
                     parts.iter().map(|p| (*p).clone()).collect(),
                     recipe.clone(),
                 ))),
-                // Files of this layout leave out what starts as zeros.
-                None if owner.saved.as_ref().is_some_and(|s| !s.contains(&spec.name)) => {
-                    Data::Absent
-                }
                 None => {
                     let variable = format!("{}/{}", owner.path, spec.name);
-                    self.findings.push(Finding::Missing { variable });
-                    Data::Absent
+                    let is_saved = owner.saved.as_ref().is_none_or(|s| s.contains(&spec.name));
+                    match spec.unsaved {
+                        Some(byte) if !is_saved => Data::Absent(byte),
+                        _ => {
+                            self.findings.push(if is_saved {
+                                Finding::Missing { variable }
+                            } else {
+                                Finding::NotSaved { variable }
+                            });
+                            Data::Absent(0)
+                        }
+                    }
                 }
             };
             self.weights.push(Weight::new(owner, spec, data));
@@ -186,7 +202,7 @@ impl Binding {
     pub(crate) fn absent(&mut self, owners: &[Owner]) {
         for owner in owners {
             for spec in &owner.variables {
-                self.weights.push(Weight::new(owner, spec, Data::Absent));
+                self.weights.push(Weight::new(owner, spec, Data::Absent(0)));
             }
         }
     }

@@ -46,8 +46,8 @@ pub(crate) enum Data {
     Stored(StoredWeight),
     /// In arrays of the file that an old version laid out otherwise.
     Rearranged(Arc<(Vec<StoredWeight>, Recipe)>),
-    /// Nowhere: zeros.
-    Absent,
+    /// Nowhere: each byte is this.
+    Absent(u8),
 }
 
 impl Weight {
@@ -89,7 +89,7 @@ impl Weight {
         match &self.data {
             Data::Stored(array) => std::slice::from_ref(array),
             Data::Rearranged(parts) => &parts.0,
-            Data::Absent => &[],
+            Data::Absent(_) => &[],
         }
     }
 
@@ -118,7 +118,7 @@ impl Weight {
                 let size = self.stored_dtype().map_or(1, DType::size);
                 Ok(recipe.apply(&parts, size).into())
             }
-            Data::Absent => Ok(vec![0; self.byte_len()].into()),
+            Data::Absent(byte) => Ok(vec![*byte; self.byte_len()].into()),
         }
     }
 

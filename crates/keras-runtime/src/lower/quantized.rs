@@ -195,6 +195,11 @@ impl Kernel<'_> {
                     whole(b, "kernel")?
                 };
                 let scale = b.weight("kernel_scale")?;
+                if all(b, kernel, 0.0) && all(b, scale, 1.0) {
+                    return Err(b.error(
+                        "was never calibrated, and Keras did not save its kernel: leave it out with the filters of quantize",
+                    ));
+                }
                 let zero = b.has_weight(self.zero);
                 let zero = zero.then(|| b.stored_weight(self.zero)).transpose()?;
                 let kernel = grouped(b, kernel, scale, zero, 1)?;
@@ -210,4 +215,35 @@ impl Kernel<'_> {
         };
         b.cast(kernel, b.compute())
     }
+}
+
+/// Whether a weight is `number` everywhere.
+fn all(b: &Builder<'_>, weight: Value, number: f32) -> bool {
+    b.known(weight).is_some_and(|view| match view.data {
+        Slice::Float32(v) => v.iter().all(|n| *n == number),
+        _ => false,
+    })
+}
+
+#[test]
+fn what_was_never_calibrated_is_refused() -> Result<()> {
+    let policy = r#"{"class_name": "GPTQDTypePolicy", "config": {"mode": "gptq/8/-1", "source_name": "float32"}}"#;
+    let input =
+        r#"{"class_name": "InputLayer", "config": {"batch_shape": [null, 3], "name": "x"}}"#;
+    let dense = format!(
+        r#"{{"class_name": "Dense", "config": {{"name": "y", "units": 2, "dtype": {policy}}}}}"#
+    );
+    let config =
+        format!(r#"{{"class_name": "Sequential", "config": {{"layers": [{input}, {dense}]}}}}"#);
+    let mut model = crate::Loader::new().from_bytes(config)?;
+    let x = [Tensor::zeros([1, 3], DType::Float32)];
+    let mut weights = model.get_weights()?;
+    let scale = weights.iter_mut().find(|w| w.shape() == [2, 1] && w.dtype().is_float());
+    if let Some(scale) = scale {
+        *scale = Tensor::new([2, 1], vec![1.0_f32, 1.0])?;
+    }
+    model.set_weights(weights)?;
+    let error = model.predict(&x).map(|_| ()).map_err(|e| e.to_string());
+    assert!(error.is_err_and(|e| e.contains("never calibrated")));
+    Ok(())
 }

@@ -7,6 +7,7 @@
 Makes its own virtual environment in target/venv-onnxruntime and builds the example `time_predict`. Each round runs
 each side for some seconds in a process of its own, one after the other; the table has the least time of all rounds (other
 work on the machine only ever adds) and of the rounds' medians the least one. Sums of the outputs are compared.
+--peers adds rten and tract, from benches/predict-peers: their build takes minutes, and tract compiles assembly.
 """
 import argparse
 import json
@@ -63,6 +64,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=1.0)
     parser.add_argument("--profile", default="release")
+    parser.add_argument("--peers", action="store_true", help="rten and tract too")
     parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.worker:
@@ -75,7 +77,11 @@ def main():
     build = ["cargo", "build", "-q", "--profile", args.profile, "-p", "keras-runtime", "--example", "time_predict"]
     subprocess.run(build, cwd=ROOT, check=True)
     ours = os.path.join(TARGET, args.profile, "examples", "time_predict")
-    sides = ["ours", "ort"]
+    peers = os.path.join(ROOT, "target", "predict-peers")
+    if args.peers:
+        build = ["cargo", "build", "-q", "--release", "--target-dir", peers]
+        subprocess.run(build, cwd=os.path.join(ROOT, "benches", "predict-peers"), check=True)
+    sides = ["ours", "ort"] + ["rten", "tract"] * args.peers
     print("%-12s %5s %7s  " % ("model", "batch", "threads") + "  ".join("%-17s" % (s + " ms (median)") for s in sides)
           + "  " + "  ".join("ours/" + s for s in sides[1:]), flush=True)
     for name in args.models.split(","):
@@ -85,9 +91,13 @@ def main():
                 commands = {
                     "ours": [ours, path + ".keras", batch, seconds],
                     "ort": [python, os.path.abspath(__file__), "--worker", path + ".onnx", batch, seconds, threads]}
+                for peer in sides[2:]:
+                    # tract has one thread.
+                    if peer != "tract" or threads == "1":
+                        commands[peer] = [os.path.join(peers, "release", peer), path + ".onnx", batch, seconds]
                 results = {side: [] for side in sides}
                 for _ in range(args.rounds):
-                    for side in sides:
+                    for side in commands:
                         results[side].append(measure(commands[side], threads))
                 best = {}
                 for side, all_ in results.items():

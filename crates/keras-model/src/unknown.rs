@@ -91,5 +91,5 @@ impl Search<'_> {
 }
 
 fn is_layer(class: &str) -> bool {
-    layers::CLASSES.contains(&class) || matches!(class, "Functional" | "Sequential")
+    layers::CLASSES.contains(&layers::public(class)) || matches!(class, "Functional" | "Sequential")
 }

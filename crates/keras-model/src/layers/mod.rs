@@ -530,6 +530,16 @@ layers! {
     "ZeroPadding3D" => ZeroPadding3D(zero_padding3d::ZeroPadding3D),
 }
 
+/// The exported class that a class of Keras's own without a name outside is: parts of a
+/// `FeatureSpace`. Source: `keras/src/layers/preprocessing/feature_space.py`, Keras 3.15.
+pub(crate) fn public(class: &str) -> &str {
+    match class {
+        "TFDConcat" => "Concatenate",
+        "TFDIdentity" => "Identity",
+        other => other,
+    }
+}
+
 /// A layer: what all have in common, and the typed config of its class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
@@ -599,7 +609,7 @@ impl Layer {
             // What its function does the caller knows.
             Kind::Custom(Box::new(custom::Custom::new(object)?))
         } else {
-            match Kind::parse(class, config).map_err(wrong)? {
+            match Kind::parse(public(class), config).map_err(wrong)? {
                 Some(kind) => kind,
                 None => Kind::Custom(Box::new(custom::Custom::new(object)?)),
             }

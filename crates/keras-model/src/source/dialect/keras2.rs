@@ -14,9 +14,6 @@ pub(super) fn class(class: &str) -> &str {
         }
         "CenterCropV1" => "CenterCrop",
         "GroupQueryAttention" => "GroupedQueryAttention",
-        // Parts of a `FeatureSpace`.
-        "TFDConcat" => "Concatenate",
-        "TFDIdentity" => "Identity",
         other => other,
     }
 }

@@ -16,6 +16,9 @@ use super::blosc::Codec;
 use super::{Filter, bitshuffle, broken, max_len, output, shuffle};
 use crate::error::Result;
 
+/// Bytes of whole blocks up to which an array may have many times its own.
+const MOST_PADDED: usize = 1 << 27;
+
 #[derive(Debug)]
 pub(super) struct Blosc2;
 
@@ -42,8 +45,10 @@ impl Filter for Blosc2 {
             None => Some(frame.len).filter(|len| *len <= limit),
             Some(array) => array.padded_elements().and_then(|elements| {
                 // Blocks at the edges are stored as whole ones: each axis may come close to twice
-                // its length, and small arrays may have blocks of any shape.
-                let most = limit.saturating_mul(1 << array.chunk.len().min(4));
+                // its length, and small arrays may have blocks of any shape. Of large ones no more
+                // than twice the chunk: a few bytes can stand for all of it.
+                let wide = limit.saturating_mul(1 << array.chunk.len().min(4)).min(MOST_PADDED);
+                let most = limit.saturating_mul(2).max(wide);
                 let len = elements.checked_mul(frame.size)?;
                 let own = array.chunk.iter().try_fold(frame.size, |n, dim| n.checked_mul(*dim))?;
                 (own <= limit && len <= most.saturating_add(1 << 20)).then_some(len)

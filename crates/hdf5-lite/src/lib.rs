@@ -26,6 +26,7 @@ mod element;
 mod error;
 mod file;
 pub mod filter;
+mod gather;
 mod group;
 mod header;
 mod heap;

@@ -1,12 +1,14 @@
 //! Where the bytes of a file lie.
 
-use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::{fmt, fs};
 
 use bytes::Bytes;
 
 use crate::error::{Error, Result};
+use crate::map;
 
 /// A file of which ranges can be read: a remote object, a blob in a browser.
 ///
@@ -88,32 +90,49 @@ impl<R: Read + Seek + Send + fmt::Debug> Source for Seekable<R> {
 /// The bytes of a file, in memory or behind a [`Source`].
 #[derive(Clone)]
 pub(crate) enum Storage {
-    Bytes(Bytes),
+    Memory {
+        bytes: Bytes,
+        /// The file that `bytes` are a map of.
+        file: Option<Arc<fs::File>>,
+    },
     Source(Arc<dyn Source>),
 }
 
 impl Storage {
+    /// The file at `path`.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let (bytes, file) = map::open(path)?;
+        Ok(Self::Memory { bytes, file: file.map(Arc::new) })
+    }
+
+    pub(crate) fn bytes(bytes: Bytes) -> Self {
+        Self::Memory { bytes, file: None }
+    }
+
     pub(crate) fn len(&self) -> u64 {
         match self {
-            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::Memory { bytes, .. } => bytes.len() as u64,
             Self::Source(source) => source.len(),
         }
     }
 
+    /// `len` as a size in memory, if that many bytes lie at `offset`.
+    pub(crate) fn check(&self, offset: u64, len: u64) -> Result<usize> {
+        let end = offset.checked_add(len).filter(|end| *end <= self.len());
+        end.and_then(|_| usize::try_from(len).ok()).ok_or(Error::Malformed {
+            structure: "address",
+            field: "reaches past the end of the file",
+            spec: "II.A",
+            offset,
+        })
+    }
+
     /// Exactly `len` bytes from `offset` on; from memory, they are not copied.
     pub(crate) fn read(&self, offset: u64, len: u64) -> Result<Block> {
-        let end = offset.checked_add(len).filter(|end| *end <= self.len());
-        let (Some(_), Ok(len)) = (end, usize::try_from(len)) else {
-            return Err(Error::Malformed {
-                structure: "address",
-                field: "reaches past the end of the file",
-                spec: "II.A",
-                offset,
-            });
-        };
+        let len = self.check(offset, len)?;
         let data = match self {
             // Both fit: they lie within a slice in memory.
-            Self::Bytes(bytes) => match usize::try_from(offset) {
+            Self::Memory { bytes, .. } => match usize::try_from(offset) {
                 Ok(start) => bytes.slice(start..start + len),
                 Err(_) => Bytes::new(),
             },

@@ -21,6 +21,7 @@ use bytes::Bytes;
 use crate::chunk::{self, Chunk, Grid};
 use crate::error::{Error, Result};
 use crate::file::File;
+use crate::gather::Gather;
 use crate::limits::Limits;
 use crate::message::{
     ChunkedLayout, DataLayout, Dataspace, Datatype, ExternalFiles, FillValue, FillValueOld,
@@ -28,6 +29,7 @@ use crate::message::{
 };
 use crate::object::{Object, ObjectKind};
 use crate::parse::Structure;
+use crate::storage::Storage;
 
 /// A dataset; a clone is another handle to the same one.
 ///
@@ -307,8 +309,12 @@ impl Dataset {
 
     /// Bytes of all elements.
     fn wanted_bytes(&self) -> Result<u64> {
-        let size = self.datatype().size() as u64;
-        let bytes = self.elements().and_then(|n| n.checked_mul(size));
+        self.bytes_of(self.elements())
+    }
+
+    /// Bytes of so many elements.
+    fn bytes_of(&self, elements: Option<u64>) -> Result<u64> {
+        let bytes = elements.and_then(|n| n.checked_mul(self.datatype().size() as u64));
         bytes.ok_or(Error::LimitExceeded {
             what: "bytes of one read",
             wanted: u64::MAX,
@@ -332,7 +338,7 @@ impl Dataset {
         if wanted == 0 {
             return Ok(Bytes::new());
         }
-        if let Some(bytes) = self.in_place(wanted)? {
+        if let Some(bytes) = self.in_place()? {
             return Ok(bytes);
         }
         self.select(&Selection::all(self.shape()))
@@ -340,9 +346,10 @@ impl Dataset {
 
     /// The elements of `selection` as stored, in row-major order.
     fn select(&self, selection: &Selection) -> Result<Bytes> {
-        let size = self.datatype().size();
-        let elements = selection.elements();
-        let wanted = elements.and_then(|n| n.checked_mul(size as u64)).unwrap_or(u64::MAX);
+        let wanted = self.bytes_of(selection.elements())?;
+        if wanted == 0 {
+            return Ok(Bytes::new());
+        }
         match &self.inner.layout {
             DataLayout::Chunked(layout) => {
                 chunked::read::<u8>(self, layout, selection, wanted).map(Bytes::from)
@@ -352,15 +359,17 @@ impl Dataset {
             {
                 let files = self.object.header().need::<ExternalFiles>(self.file())?;
                 let all = external::read(self.file(), &files, self.wanted_bytes()?)?;
-                self.pick(&all, 0, self.shape(), selection, wanted)
-            }
-            DataLayout::Compact(_) | DataLayout::Contiguous { address: Some(_), .. } => {
-                match self.in_place(self.wanted_bytes()?)? {
-                    Some(all) => self.pick(&all, 0, self.shape(), selection, wanted),
-                    None => self.filled::<u8>(wanted, 0).map(Bytes::from),
+                if selection.is_all(self.shape()) {
+                    return Ok(all);
                 }
+                self.pick(&Storage::bytes(all), 0, 0, self.shape(), selection).map(Bytes::from)
             }
-            DataLayout::Contiguous { .. } => self.filled::<u8>(wanted, 0).map(Bytes::from),
+            DataLayout::Compact(_) | DataLayout::Contiguous { .. } => match self.piece()? {
+                Some((storage, offset)) => {
+                    self.pick(&storage, offset, 0, self.shape(), selection).map(Bytes::from)
+                }
+                None => self.filled::<u8>(wanted, 0).map(Bytes::from),
+            },
             DataLayout::Virtual(id) => {
                 let bounds: Vec<_> = selection.bounds().collect();
                 let rows = mapping::read(self, *id, &bounds)?;
@@ -368,52 +377,63 @@ impl Dataset {
                 if let Some(len) = shape.first_mut() {
                     *len = rows.number;
                 }
-                self.pick(&rows.bytes, rows.first, &shape, selection, wanted)
+                if selection.is_all(&shape) {
+                    return Ok(rows.bytes);
+                }
+                let rows_only = Storage::bytes(rows.bytes);
+                self.pick(&rows_only, 0, rows.first, &shape, selection).map(Bytes::from)
             }
         }
     }
 
-    /// The selected elements of `all`, which are a box of that shape: from position `first` of the
-    /// first axis on, from 0 of the others.
-    fn pick(
+    /// The selected elements of a box, whose elements lie at `offset` of `storage`: the box goes from
+    /// position `first` of the first axis on, from 0 of the others.
+    fn pick<T: Pod>(
         &self,
-        all: &Bytes,
+        storage: &Storage,
+        offset: u64,
         first: u64,
         shape: &[u64],
         selection: &Selection,
-        wanted: u64,
-    ) -> Result<Bytes> {
-        if selection.is_all(shape) {
-            return Ok(all.clone());
-        }
-        let mut picked: Vec<u8> = self.filled(wanted, all.len() as u64)?;
+    ) -> Result<Vec<T>> {
+        let wanted = self.bytes_of(selection.elements())?;
         let mut start = vec![0; shape.len()];
         if let Some(start) = start.first_mut() {
             *start = first;
         }
-        selection.copy_from(all, &start, shape, self.datatype().size(), &mut picked);
-        Ok(picked.into())
+        let mut gather = Gather::new(storage, self.room(wanted, storage.len())?);
+        selection.runs(&start, shape, self.datatype().size(), |at, len| {
+            gather.add(offset.saturating_add(at), len)
+        })?;
+        gather.finish()
     }
 
-    /// The elements where they lie, if that is in one piece: `wanted` bytes.
-    fn in_place(&self, wanted: u64) -> Result<Option<Bytes>> {
+    /// Where the elements lie, if that is in one piece: all of them, from an offset on.
+    fn piece(&self) -> Result<Option<(Storage, u64)>> {
+        let wanted = self.wanted_bytes()?;
         match &self.inner.layout {
-            DataLayout::Compact(data) => {
-                let len = usize::try_from(wanted).unwrap_or(usize::MAX);
-                match data.get(..len) {
-                    Some(part) => Ok(Some(data.slice_ref(part))),
-                    None => Err(self.broken("size of compact data")),
-                }
+            DataLayout::Compact(data) if data.len() as u64 >= wanted => {
+                Ok(Some((Storage::bytes(data.clone()), 0)))
             }
+            DataLayout::Compact(_) => Err(self.broken("size of compact data")),
             DataLayout::Contiguous { address: Some(address), size } => {
                 if size.is_some_and(|size| size < wanted) {
                     return Err(self.broken("size of contiguous data"));
                 }
-                Limits::ask("bytes of one read", wanted, self.file().limits().read_bytes)?;
-                Ok(Some(self.file().read(*address, wanted)?.data))
+                let offset = self.file().offset(*address);
+                self.file().storage().check(offset, wanted)?;
+                Ok(Some((self.file().storage().clone(), offset)))
             }
             _ => Ok(None),
         }
+    }
+
+    /// The elements where they lie, if that is in one piece.
+    fn in_place(&self) -> Result<Option<Bytes>> {
+        let Some((storage, offset)) = self.piece()? else { return Ok(None) };
+        let wanted = self.wanted_bytes()?;
+        Limits::ask("bytes of one read", wanted, self.file().limits().read_bytes)?;
+        Ok(Some(storage.read(offset, wanted)?.data))
     }
 
     fn broken(&self, field: &'static str) -> Error {
@@ -465,7 +485,7 @@ impl Dataset {
             DataLayout::Compact(data) => data.get(..wanted),
             DataLayout::Contiguous { address: Some(_), .. } => {
                 // The same checks as for any read.
-                let part = self.in_place(wanted as u64).ok().flatten()?;
+                let part = self.in_place().ok().flatten()?;
                 let memory = self.file().memory()?;
                 let start = part.as_ptr().addr().checked_sub(memory.as_ptr().addr())?;
                 memory.get(start..start.checked_add(wanted)?)

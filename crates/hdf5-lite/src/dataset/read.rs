@@ -7,9 +7,11 @@ use bytes::Bytes;
 use super::{Axis, Dataset, Selection, chunked};
 use crate::element::{self, Element, Value};
 use crate::error::{Error, Result};
+use crate::gather::Gather;
 use crate::message::DataLayout;
 use crate::reference::Region;
 use crate::selection::StoredSelection;
+use crate::storage::Storage;
 
 impl Dataset {
     /// All elements where they lie in memory, if they are of type `T`, in the byte order of this
@@ -60,14 +62,12 @@ impl Dataset {
     /// # Ok::<_, hdf5_lite::Error>(())
     /// ```
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
-        Ok(match self.read()? {
-            Cow::Borrowed(values) => {
-                let mut copied = self.room(size_of_val(values) as u64, self.file().len())?;
-                element::append(values, &mut copied);
-                copied
-            }
-            Cow::Owned(values) => values,
-        })
+        if !self.has_none()
+            && let Some(values) = self.decoded(&Selection::all(self.shape()))?
+        {
+            return Ok(values);
+        }
+        self.read().map(Cow::into_owned)
     }
 
     /// The selected elements as numbers; only the chunks that hold them are read.
@@ -92,26 +92,15 @@ impl Dataset {
 
     /// The selected elements, brought to where they stay in one step, if just such values are stored.
     fn decoded<T: Element>(&self, selection: &Selection) -> Result<Option<Vec<T>>> {
-        if !T::is_stored_as(self.datatype()) {
+        if !element::is_made_of::<T>(self.datatype()) {
             return Ok(None);
         }
-        let size = size_of::<T>();
-        let wanted = selection.elements().and_then(|n| n.checked_mul(size as u64));
-        let wanted = wanted.unwrap_or(u64::MAX);
+        let wanted = self.bytes_of(selection.elements())?;
         if let DataLayout::Chunked(layout) = &self.inner.layout {
             return chunked::read(self, layout, selection, wanted).map(Some);
         }
-        let Some(all) = self.in_place(self.wanted_bytes()?)? else { return Ok(None) };
-        let shape = self.shape();
-        if let Some(elements) = element::view(self.datatype(), &all) {
-            let mut picked = self.room(wanted, all.len() as u64)?;
-            selection.append_from(elements, shape, &mut picked);
-            return Ok(Some(picked));
-        }
-        let mut picked = self.filled::<T>(wanted, all.len() as u64)?;
-        let to = bytemuck::cast_slice_mut(&mut picked);
-        selection.copy_from(&all, &vec![0; shape.len()], shape, size, to);
-        Ok(Some(picked))
+        let Some((storage, offset)) = self.piece()? else { return Ok(None) };
+        self.pick(&storage, offset, 0, self.shape(), selection).map(Some)
     }
 
     /// The selected elements as stored; only the chunks that hold them are read.
@@ -123,11 +112,7 @@ impl Dataset {
     /// # Ok::<_, hdf5_lite::Error>(())
     /// ```
     pub fn bytes_of_slice(&self, selection: impl AsRef<[Axis]>) -> Result<Bytes> {
-        let selection = Selection::new(selection.as_ref(), &self.extent()?.dims)?;
-        if selection.elements() == Some(0) {
-            return Ok(Bytes::new());
-        }
-        self.select(&selection)
+        self.select(&Selection::new(selection.as_ref(), &self.extent()?.dims)?)
     }
 
     /// All elements as strings. A dataset without elements has none, whatever its type.
@@ -182,20 +167,12 @@ impl Dataset {
     /// ```
     pub fn bytes_of_points(&self, points: &[impl AsRef<[u64]>]) -> Result<Bytes> {
         let shape = self.extent()?.dims;
-        let inside = |point: &[u64]| {
-            point.len() == shape.len() && point.iter().zip(&shape).all(|(at, len)| at < len)
-        };
-        if let Some(outside) = points.iter().map(AsRef::as_ref).find(|point| !inside(point)) {
+        if let Some(outside) = points.iter().map(AsRef::as_ref).find(|p| !is_inside(p, &shape)) {
             let reason = format!("has the point {outside:?}, the dataset has shape {shape:?}");
             return Err(Error::Selection { reason });
         }
-        if let DataLayout::Chunked(layout) = &self.inner.layout {
-            return chunked::read_points(self, layout, points);
-        }
-        let mut bytes = Vec::new();
         let points = points.iter().map(|point| point.as_ref().to_vec()).collect();
-        self.copy_selected(&StoredSelection::Points(points), &mut bytes)?;
-        Ok(bytes.into())
+        self.stored_selection(&StoredSelection::Points(points))
     }
 
     /// The elements at `points`, in their order, as numbers.
@@ -226,9 +203,7 @@ impl Dataset {
             let reason = "is of another dataset".into();
             return Err(Error::Selection { reason });
         }
-        let mut bytes = Vec::new();
-        self.copy_selected(&region.selection, &mut bytes)?;
-        Ok(bytes.into())
+        self.stored_selection(&region.selection)
     }
 
     /// The elements that a reference to a region of this dataset means, as numbers.
@@ -246,20 +221,39 @@ impl Dataset {
         element::numbers(self.datatype(), &bytes, || self.path().into())
     }
 
-    /// Appends the selected elements to `out`.
-    fn copy_selected(&self, selection: &StoredSelection, out: &mut Vec<u8>) -> Result<()> {
-        let (bytes, space) = self.bytes_and_extent()?;
-        let size = self.datatype().size();
-        for (start, len) in selection.runs(&space.dims, self.file().limits())? {
-            let part = usize::try_from(start).ok().zip(usize::try_from(len).ok());
-            let part = part.and_then(|(start, len)| {
-                let (start, len) = (start.checked_mul(size)?, len.checked_mul(size)?);
-                bytes.get(start..start.checked_add(len)?)
-            });
-            let part = part.ok_or_else(|| self.broken("size of the elements"))?;
-            self.file().limits().ask_read((out.len() + part.len()) as u64, bytes.len() as u64)?;
-            out.extend_from_slice(part);
+    /// The selected elements as stored; those beyond the extent are left out. Of a chunked dataset,
+    /// only the chunks that hold them are read, unless they are several blocks.
+    fn stored_selection(&self, selection: &StoredSelection) -> Result<Bytes> {
+        let one = selection.axes().map(|axes| Selection::new(&axes, self.shape()));
+        match (&self.inner.layout, selection, one) {
+            (DataLayout::Chunked(_), _, Some(Ok(selection))) => return self.select(&selection),
+            (DataLayout::Chunked(layout), StoredSelection::Points(points), _) => {
+                let inside = points.iter().filter(|point| is_inside(point, self.shape()));
+                return chunked::read_points(self, layout, &inside.collect::<Vec<_>>());
+            }
+            _ => {}
         }
-        Ok(())
+        let (storage, offset, space) = if let Some((storage, offset)) = self.piece()? {
+            (storage, offset, self.inner.space.clone())
+        } else {
+            let (bytes, space) = self.bytes_and_extent()?;
+            (Storage::bytes(bytes), 0, space)
+        };
+        let size = self.datatype().size() as u64;
+        let limits = self.file().limits();
+        let mut gather = Gather::new(&storage, Vec::new());
+        let mut wanted = 0_u64;
+        for (start, len) in selection.runs(&space.dims, limits)? {
+            // Inside an extent whose bytes were counted, so the products fit.
+            wanted = wanted.saturating_add(len.saturating_mul(size));
+            limits.ask_read(wanted, storage.len())?;
+            let at = offset.saturating_add(start.saturating_mul(size));
+            gather.add(at, len.saturating_mul(size))?;
+        }
+        gather.finish().map(Bytes::from)
     }
+}
+
+fn is_inside(point: &[u64], shape: &[u64]) -> bool {
+    point.len() == shape.len() && point.iter().zip(shape).all(|(at, len)| at < len)
 }

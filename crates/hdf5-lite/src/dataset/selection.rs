@@ -1,8 +1,8 @@
 //! Parts of a dataset: hyperslabs.
 
+use std::convert::Infallible;
 use std::ops::{Range, RangeFrom, RangeFull, RangeTo};
 
-use crate::element;
 use crate::error::{Error, Result};
 
 /// What is selected along one axis: `count` blocks of `block` elements, `stride` apart.
@@ -79,7 +79,7 @@ pub(crate) struct Selection {
 
 /// Consecutive elements of an axis: where they are, where they go, how many.
 struct Run {
-    from: usize,
+    from: u64,
     to: usize,
     len: usize,
 }
@@ -130,39 +130,46 @@ impl Selection {
     }
 
     /// Copies what is selected of a box to its place in `to`, the selected elements in row-major
-    /// order. The box starts at `start` in the dataset, has `shape`, and its elements are `from`.
+    /// order. The box starts at `start` in the dataset, has `shape`, and its elements are `from_bytes`.
     pub(crate) fn copy_from(
         &self,
-        from: &[u8],
+        from_bytes: &[u8],
         start: &[u64],
         shape: &[u64],
         size: usize,
         to: &mut [u8],
     ) {
         let (axes, size) = self.axes(start, shape, size);
-        each(&axes, 0, 0, size, &mut |from_at, to_at, len| {
-            let from = from_at.checked_add(len).and_then(|end| from.get(from_at..end));
+        let copied = each(&axes, 0, 0, size, &mut |from_at, to_at, len| {
+            let from = usize::try_from(from_at).ok();
+            let from = from.and_then(|at| from_bytes.get(at..at.checked_add(len)?));
             let to = to_at.checked_add(len).and_then(|end| to.get_mut(to_at..end));
             if let (Some(from), Some(to)) = (from, to) {
                 to.copy_from_slice(from);
             }
+            Ok::<_, Infallible>(())
         });
+        let Ok(()) = copied;
     }
 
-    /// Appends what is selected of all elements of a dataset of shape `shape`. Nothing has to be
-    /// in `to` before: memory that is written once is not filled with zeros first.
-    pub(crate) fn append_from<T: Copy>(&self, from: &[T], shape: &[u64], to: &mut Vec<T>) {
-        let (axes, size) = self.axes(&vec![0; shape.len()], shape, 1);
-        each(&axes, 0, 0, size, &mut |from_at, _, len| {
-            let run = from_at.checked_add(len).and_then(|end| from.get(from_at..end));
-            element::append(run.unwrap_or_default(), to);
-        });
+    /// Calls `run` with each run of bytes that is selected of a box as for
+    /// [`copy_from`](Self::copy_from), in row-major order: where in the box it starts, and its
+    /// length.
+    pub(crate) fn runs(
+        &self,
+        start: &[u64],
+        shape: &[u64],
+        size: usize,
+        mut run: impl FnMut(u64, u64) -> Result<()>,
+    ) -> Result<()> {
+        let (axes, size) = self.axes(start, shape, size);
+        each(&axes, 0, 0, size, &mut |from_at, _, len| run(from_at, len as u64))
     }
 
     /// The runs of each axis for a box, an element being `size` long. The last axes are no axes but
     /// part of the size where they are selected as a whole.
     fn axes(&self, start: &[u64], shape: &[u64], mut size: usize) -> (Vec<AxisRuns>, usize) {
-        let (mut from_step, mut to_step) = (size, size);
+        let (mut from_step, mut to_step) = (size as u64, size);
         let mut axes = Vec::with_capacity(self.axes.len());
         let boxes = start.iter().zip(shape);
         for ((axis, (start, len)), selected) in
@@ -172,7 +179,7 @@ impl Selection {
             let is_whole = matches!(runs.as_slice(), [run] if run.len as u64 == *len);
             if is_whole && selected == *len && axes.is_empty() {
                 size = size.saturating_mul(usize::try_from(*len).unwrap_or(usize::MAX));
-                (from_step, to_step) = (size, size);
+                (from_step, to_step) = (size as u64, size);
                 continue;
             }
             for run in &mut runs {
@@ -180,7 +187,7 @@ impl Selection {
                 run.to = run.to.saturating_mul(to_step);
             }
             axes.push((runs, from_step, to_step));
-            from_step = from_step.saturating_mul(usize::try_from(*len).unwrap_or(usize::MAX));
+            from_step = from_step.saturating_mul(*len);
             to_step = to_step.saturating_mul(usize::try_from(selected).unwrap_or(usize::MAX));
         }
         axes.reverse();
@@ -189,32 +196,33 @@ impl Selection {
 }
 
 /// The runs of one axis, and the length of a step along it on both sides.
-type AxisRuns = (Vec<Run>, usize, usize);
+type AxisRuns = (Vec<Run>, u64, usize);
 
 /// Calls `run` with each run in row-major order: where it is, where it goes, how long it is.
-fn each(
+fn each<E>(
     axes: &[AxisRuns],
-    from_at: usize,
+    from_at: u64,
     to_at: usize,
     size: usize,
-    run: &mut impl FnMut(usize, usize, usize),
-) {
+    run: &mut impl FnMut(u64, usize, usize) -> std::result::Result<(), E>,
+) -> std::result::Result<(), E> {
     match axes {
-        [] => run(from_at, to_at, size),
+        [] => run(from_at, to_at, size)?,
         [(runs, ..)] => {
             for part in runs {
-                run(from_at + part.from, to_at + part.to, part.len * size);
+                run(from_at + part.from, to_at + part.to, part.len * size)?;
             }
         }
         [(runs, from_step, to_step), rest @ ..] => {
             for part in runs {
                 for n in 0..part.len {
-                    let from_at = from_at + part.from + n * from_step;
-                    each(rest, from_at, to_at + part.to + n * to_step, size, run);
+                    let from_at = from_at + part.from + n as u64 * from_step;
+                    each(rest, from_at, to_at + part.to + n * to_step, size, run)?;
                 }
             }
         }
     }
+    Ok(())
 }
 
 impl Axis {
@@ -234,11 +242,9 @@ impl Axis {
             }
             let (low, high) = (block.max(start), (block + self.block).min(end));
             let to = n.saturating_mul(self.block).saturating_add(low - block);
-            let run = (low - start, to, high.saturating_sub(low));
-            if let (Ok(from), Ok(to), Ok(len)) =
-                (usize::try_from(run.0), usize::try_from(run.1), usize::try_from(run.2))
-            {
-                runs.push(Run { from, to, len });
+            let len = usize::try_from(high.saturating_sub(low));
+            if let (Ok(to), Ok(len)) = (usize::try_from(to), len) {
+                runs.push(Run { from: low - start, to, len });
             }
         }
         runs
@@ -270,6 +276,8 @@ fn fit(axis: Axis, len: u64) -> Result<Axis> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gather::Gather;
+    use crate::storage::Storage;
 
     fn picked(axes: &[Axis], shape: &[u64]) -> Vec<u8> {
         let selection = Selection::new(axes, shape).unwrap();
@@ -277,9 +285,10 @@ mod tests {
             (0..shape.iter().product::<u64>()).map(|n| u8::try_from(n).unwrap()).collect();
         let mut to = vec![0; usize::try_from(selection.elements().unwrap()).unwrap()];
         selection.copy_from(&all, &vec![0; shape.len()], shape, 1, &mut to);
-        let mut appended = Vec::new();
-        selection.append_from(&all, shape, &mut appended);
-        assert_eq!(appended, to);
+        let storage = Storage::bytes(all.into());
+        let mut gather = Gather::<u8>::new(&storage, Vec::new());
+        selection.runs(&vec![0; shape.len()], shape, 1, |at, len| gather.add(at, len)).unwrap();
+        assert_eq!(gather.finish().unwrap(), to);
         to
     }
 

@@ -273,14 +273,18 @@ pub(crate) fn int_value(layout: &FixedPoint, bytes: &[u8]) -> Result<Number> {
     }
 }
 
+/// Whether elements of that type are one or more `T`, in the byte order of this machine.
+pub(crate) fn is_made_of<T: Element>(datatype: &Datatype) -> bool {
+    match datatype {
+        Datatype::Array(t) => is_made_of::<T>(&t.base),
+        Datatype::Complex(t) => T::is_stored_as(&t.base),
+        other => T::is_stored_as(other),
+    }
+}
+
 /// `data` as it is, if it can be a slice of `T`: same type, byte order, and aligned.
 pub(crate) fn view<'d, T: Element>(datatype: &Datatype, data: &'d [u8]) -> Option<&'d [T]> {
-    let numbers = match datatype {
-        Datatype::Array(t) => return view(&t.base, data),
-        Datatype::Complex(t) => &t.base,
-        other => other,
-    };
-    if !T::is_stored_as(numbers) {
+    if !is_made_of::<T>(datatype) {
         return None;
     }
     bytemuck::try_cast_slice(data).ok()

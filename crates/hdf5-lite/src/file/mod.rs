@@ -245,9 +245,13 @@ impl File {
     /// The bytes of the file, if they are in memory.
     pub(crate) fn memory(&self) -> Option<&Bytes> {
         match &self.inner.storage {
-            Storage::Bytes(bytes) => Some(bytes),
+            Storage::Memory { bytes, .. } => Some(bytes),
             Storage::Source(_) => None,
         }
+    }
+
+    pub(crate) fn storage(&self) -> &Storage {
+        &self.inner.storage
     }
 
     pub(crate) fn extension(&self) -> Option<Address> {

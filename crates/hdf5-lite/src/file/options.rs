@@ -11,7 +11,6 @@ use super::{File, Inner};
 use crate::error::Result;
 use crate::filter::{Filter, Registry};
 use crate::limits::Limits;
-use crate::map;
 use crate::message::DriverInfo;
 use crate::resolve::Resolver;
 use crate::storage::{Source, Storage};
@@ -93,7 +92,7 @@ impl Options {
     /// # Ok::<_, hdf5_lite::Error>(())
     /// ```
     pub fn open(self, path: impl AsRef<Path>) -> Result<File> {
-        self.open_storage(Storage::Bytes(map::map(path)?))
+        self.open_storage(Storage::open(path.as_ref())?)
     }
 
     /// Opens a file that is in memory.
@@ -105,7 +104,7 @@ impl Options {
     /// # Ok::<_, hdf5_lite::Error>(())
     /// ```
     pub fn from_bytes(self, bytes: impl Into<Bytes>) -> Result<File> {
-        self.open_storage(Storage::Bytes(bytes.into()))
+        self.open_storage(Storage::bytes(bytes.into()))
     }
 
     /// Opens a file of which ranges can be read.

@@ -11,6 +11,7 @@ use nom::number::complete::{le_u8, le_u32};
 
 use runs::{Product, Runs, of_blocks, offset_of};
 
+use crate::dataset::Axis;
 use crate::error::Result;
 use crate::limits::Limits;
 use crate::parse::{Context, Parsed, Structure, field, malformed, uint, unsupported};
@@ -88,6 +89,30 @@ impl Hyperslab {
 }
 
 impl StoredSelection {
+    /// The same as axes of one hyperslab with an end, if it is one.
+    pub(crate) fn axes(&self) -> Option<Vec<Axis>> {
+        match self {
+            Self::Regular(axes) if !axes.iter().any(|axis| axis.is_unlimited()) => {
+                let same = |slab: &Hyperslab| Axis {
+                    start: slab.start,
+                    stride: slab.stride,
+                    count: Some(slab.count),
+                    block: slab.block,
+                };
+                Some(axes.iter().map(same).collect())
+            }
+            Self::Blocks(blocks) => match blocks.as_slice() {
+                [(first, last)] => {
+                    let axis =
+                        |(first, last): (&u64, &u64)| (*first..last.saturating_add(1)).into();
+                    Some(first.iter().zip(last).map(axis).collect())
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The axis along which there is no end, if any.
     pub(crate) fn unlimited_axis(&self) -> Option<(usize, Hyperslab)> {
         let Self::Regular(axes) = self else { return None };

@@ -10,7 +10,7 @@ use keras_model::{Base, DType, Inputs, KerasTensor, Layer};
 
 use crate::ops::{Cast, Op, Out, Spec, Types, size};
 use crate::tensor::{Data, Slice, View};
-use crate::weights::Weights;
+use crate::weights::{Weights, storable};
 use crate::{Error, Limits, Result, Tensor};
 
 /// A value of the graph.
@@ -99,6 +99,10 @@ pub(crate) enum Extra {
     /// A state that a layer keeps from one call to the next; the plan gives its new value behind
     /// the outputs of the model.
     State { layer: String, index: usize, spec: Spec },
+    /// A weight as it is when the plan runs: its place among all, and the type it is taken in.
+    Weight(usize, DType),
+    /// What reaches an output of the model, by the number of the output.
+    Upstream(usize),
 }
 
 /// Builds a [`Graph`]: shapes and types are known as soon as a node is added, and what depends on
@@ -120,6 +124,17 @@ pub(crate) struct Builder<'m> {
     computed: u64,
     /// Weights before there are any: a trial to see what comes out.
     trial: Option<Trial>,
+    /// What gradients are wanted of, if any are.
+    wrt: Option<Wrt>,
+}
+
+/// What gradients are wanted of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wrt {
+    /// The inputs of the model.
+    pub(crate) inputs: bool,
+    /// The trainable weights.
+    pub(crate) weights: bool,
 }
 
 /// Weights of which only shape and type are known, by layer, and what each layer that is called
@@ -161,6 +176,7 @@ impl<'m> Builder<'m> {
             noise: HashMap::new(),
             computed: 0,
             trial: None,
+            wrt: None,
         }
     }
 
@@ -197,6 +213,16 @@ impl<'m> Builder<'m> {
         self.trial.map(|trial| trial.layers).unwrap_or_default()
     }
 
+    /// A builder of a graph that is to have gradients.
+    pub(crate) fn differentiating(weights: &'m Weights, limits: Limits, wrt: Wrt) -> Self {
+        Self { wrt: Some(wrt), ..Self::new(weights, limits) }
+    }
+
+    /// Whether the graph is to have gradients.
+    pub(crate) fn differentiates(&self) -> bool {
+        self.wrt.is_some()
+    }
+
     /// All that was built until now; an empty one stays.
     pub(crate) fn take(&mut self) -> Self {
         let empty = Self::new(self.weights, self.limits);
@@ -217,19 +243,38 @@ impl<'m> Builder<'m> {
 
     /// The seed of the random numbers of a run.
     pub(crate) fn seed(&mut self) -> Value {
-        let known = self.extras.iter().find(|(extra, _)| *extra == Extra::Seed);
-        if let Some((_, value)) = known {
-            return *value;
-        }
-        let value = self.input(&[], DType::Int64);
-        self.extras.push((Extra::Seed, value));
-        value
+        self.extra(Extra::Seed, &[], DType::Int64)
     }
 
     /// A stream of random numbers that no other operation has.
     pub(crate) fn next_stream(&mut self) -> u64 {
         self.streams += 1;
         self.streams - 1
+    }
+
+    /// Something that the plan takes beside the inputs of the model.
+    fn extra(&mut self, extra: Extra, shape: &[usize], dtype: DType) -> Value {
+        if let Some((_, value)) = self.extras.iter().find(|(known, _)| *known == extra) {
+            return *value;
+        }
+        let value = self.input(shape, dtype);
+        self.extras.push((extra, value));
+        value
+    }
+
+    /// What reaches output `number` of the model.
+    pub(crate) fn upstream(&mut self, number: usize, output: Value) -> Value {
+        let spec = self.spec(output).clone();
+        self.extra(Extra::Upstream(number), &spec.shape, spec.dtype)
+    }
+
+    /// The weights that the graph takes as they are when it runs: their places and values.
+    pub(crate) fn variables(&self) -> Vec<(usize, Value)> {
+        let variables = self.extras.iter().filter_map(|(extra, value)| match extra {
+            Extra::Weight(place, _) => Some((*place, *value)),
+            _ => None,
+        });
+        variables.collect()
     }
 
     fn own_state(&mut self, index: usize) -> Option<&mut (Extra, Value)> {
@@ -496,6 +541,14 @@ impl<'m> Builder<'m> {
         if let Some(spec) = self.trial.as_ref().and_then(|t| t.find(self.path(), name)) {
             let (shape, dtype) = (spec.shape.clone(), spec.dtype);
             return Ok(self.input(&shape, dtype));
+        }
+        let is_wanted = self.wrt.as_ref().is_some_and(|wrt| wrt.weights);
+        if let Some((place, weight)) = self.weights.trainable(self.path(), name)
+            && is_wanted
+        {
+            let (shape, dtype) = (&weight.shape, storable(weight.dtype));
+            self.check_value("weight", shape, dtype)?;
+            return Ok(self.extra(Extra::Weight(place, dtype), shape, dtype));
         }
         match self.weights.find(self.path(), name, &self.limits)? {
             Some(constant) => Ok(self.shared(constant)),

@@ -63,6 +63,25 @@
 //! # Ok::<(), keras_runtime::Error>(())
 //! ```
 //!
+//! # Gradients
+//!
+//! [`Model::gradients`] gives what `tf.GradientTape` gives: how outputs change with inputs and
+//! trainable weights. A gradient is a plan as a prediction is, made once for each set of shapes.
+//!
+//! ```
+//! use keras_runtime::Tensor;
+//!
+//! let model = keras_runtime::load_model("../../fixtures/models/k3_mlp.h5")?;
+//! let features = model.inputs()[0].shape.dim(-1).flatten().unwrap_or(1);
+//! let x = Tensor::zeros([1, features], keras_runtime::DType::Float32);
+//! let y = model.predict(&[x.clone()])?;
+//! let dy = Tensor::new(y[0].shape(), vec![1.0_f32; y[0].len()])?;
+//! let gradients = model.gradients(&[x], &[dy])?;
+//! let first = &gradients.weights[0];
+//! assert_eq!(gradients.weight(&first.path), first.gradient.as_ref());
+//! # Ok::<(), keras_runtime::Error>(())
+//! ```
+//!
 //! # Bounds
 //!
 //! A file only claims sizes: [`Limits`] are asked before anything is allocated for them. What a layer
@@ -92,10 +111,12 @@
 
 #[cfg(feature = "ndarray")]
 mod arrays;
+mod backward;
 mod custom;
 mod element;
 mod error;
 mod fuse;
+mod gradient;
 mod graph;
 mod kernels;
 mod limits;
@@ -113,6 +134,7 @@ mod weights;
 
 pub use custom::{CustomLayer, Operand, Ops, SymbolicTensor};
 pub use error::{Error, Result};
+pub use gradient::{Differentiate, Gradients, WeightGradient};
 pub use keras_model::{self, DType};
 pub use limits::Limits;
 pub use load::Loader;

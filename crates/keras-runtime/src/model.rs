@@ -8,11 +8,13 @@ use keras_model::source::dialect::Generation;
 use keras_model::{Arg, DType, KerasTensor, Kind, Layer, ModelFile, Shape};
 use smallvec::SmallVec;
 
-use crate::graph::{Builder, Extra};
+use crate::gradient::Found;
+use crate::graph::{Builder, Constant, Extra, Value, Wrt};
 use crate::kernels::PackedCache;
 use crate::lower;
 use crate::plan::Plan;
 use crate::states::States;
+use crate::tensor::View;
 use crate::weights::Weights;
 use crate::{Error, Limits, Loader, Result, Tensor};
 
@@ -62,6 +64,8 @@ struct PlanKey {
     inputs: Vec<(Vec<usize>, DType)>,
     training: bool,
     memory: u64,
+    /// What gradients are made of, if any are.
+    wrt: Option<Wrt>,
 }
 
 /// How a batch is computed.
@@ -73,11 +77,30 @@ pub(crate) enum Planned {
     Parts(usize),
 }
 
+/// An input of a plan.
+enum Held<'a> {
+    Given(&'a Tensor),
+    Made(Tensor),
+    Weight(Arc<Constant>),
+}
+
+impl Held<'_> {
+    fn view(&self) -> View<'_> {
+        match self {
+            Self::Given(tensor) => tensor.view(),
+            Self::Made(tensor) => tensor.view(),
+            Self::Weight(constant) => constant.view(),
+        }
+    }
+}
+
 /// A plan, and what it takes beside the inputs of the model.
 #[derive(Debug)]
 pub(crate) struct Lowered {
     pub(crate) plan: Plan,
     pub(crate) extras: Vec<Extra>,
+    /// What its outputs are if it has gradients.
+    pub(crate) found: Option<Found>,
 }
 
 /// Plans that are kept; the one not used for longest goes first.
@@ -216,9 +239,33 @@ impl Model {
         training: bool,
         memory: u64,
     ) -> Result<Planned> {
+        self.planned(inputs, (training, memory, None), |key| self.plan_rows(inputs, key))
+    }
+
+    /// How inputs of these shapes are computed with gradients: at once.
+    pub(crate) fn gradient_plan(
+        &self,
+        inputs: &[Cow<'_, Tensor>],
+        training: bool,
+        wrt: Wrt,
+    ) -> Result<Arc<Lowered>> {
+        let whole = |key: &PlanKey| self.lower(key).map(|l| Planned::Whole(Arc::new(l)));
+        match self.planned(inputs, (training, 0, Some(wrt)), whole)? {
+            Planned::Whole(lowered) => Ok(lowered),
+            Planned::Parts(_) => Err(Error::Value("a gradient has no parts".to_owned())),
+        }
+    }
+
+    /// The plan that was made before, or a new one.
+    fn planned(
+        &self,
+        inputs: &[Cow<'_, Tensor>],
+        (training, memory, wrt): (bool, u64, Option<Wrt>),
+        make: impl FnOnce(&PlanKey) -> Result<Planned>,
+    ) -> Result<Planned> {
         let same = |key: &PlanKey| {
             let shapes = key.inputs.iter().map(|(shape, dtype)| (shape.as_slice(), *dtype));
-            (key.training, key.memory) == (training, memory)
+            (key.training, key.memory, key.wrt) == (training, memory, wrt)
                 && shapes.eq(inputs.iter().map(|t| (t.shape(), t.dtype())))
         };
         {
@@ -231,17 +278,8 @@ impl Model {
             }
         }
         let shapes = inputs.iter().map(|t| (t.shape().to_vec(), t.dtype()));
-        let key = PlanKey { inputs: shapes.collect(), training, memory };
-        let rows = crate::predict::rows(inputs)
-            .filter(|rows| *rows > 1 && self.has_independent_rows && !training);
-        let planned = match (self.lower(&key), rows) {
-            (Ok(lowered), Some(rows)) if lowered.plan.bytes() > memory => {
-                let fits = memory as f64 / lowered.plan.bytes() as f64 * rows as f64;
-                Planned::Parts((fits as usize).clamp(1, rows - 1))
-            }
-            (Err(Error::LimitExceeded { .. }), Some(rows)) => Planned::Parts(rows.div_ceil(2)),
-            (lowered, _) => Planned::Whole(Arc::new(lowered?)),
-        };
+        let key = PlanKey { inputs: shapes.collect(), training, memory, wrt };
+        let planned = make(&key)?;
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if plans.len() >= PLANS {
             plans.remove(0);
@@ -250,8 +288,25 @@ impl Model {
         Ok(planned)
     }
 
+    fn plan_rows(&self, inputs: &[Cow<'_, Tensor>], key: &PlanKey) -> Result<Planned> {
+        let memory = key.memory;
+        let rows = crate::predict::rows(inputs)
+            .filter(|rows| *rows > 1 && self.has_independent_rows && !key.training);
+        Ok(match (self.lower(key), rows) {
+            (Ok(lowered), Some(rows)) if lowered.plan.bytes() > memory => {
+                let fits = memory as f64 / lowered.plan.bytes() as f64 * rows as f64;
+                Planned::Parts((fits as usize).clamp(1, rows - 1))
+            }
+            (Err(Error::LimitExceeded { .. }), Some(rows)) => Planned::Parts(rows.div_ceil(2)),
+            (lowered, _) => Planned::Whole(Arc::new(lowered?)),
+        })
+    }
+
     fn lower(&self, key: &PlanKey) -> Result<Lowered> {
-        let mut builder = Builder::new(&self.weights, self.limits);
+        let mut builder = match key.wrt {
+            Some(wrt) => Builder::differentiating(&self.weights, self.limits, wrt),
+            None => Builder::new(&self.weights, self.limits),
+        };
         let values = key.inputs.iter().map(|(shape, dtype)| builder.input(shape, *dtype));
         let values: Vec<_> = values.collect();
         let call = keras_model::Inputs {
@@ -265,12 +320,96 @@ impl Model {
             return Err(Error::Value("the file holds no graph of layers".to_owned()));
         };
         builder.enter_root(&self.file.root.base, key.training);
-        let outputs = lower::model::lower(model, &mut builder, &call)?;
+        let mut outputs = lower::model::lower(model, &mut builder, &call)?;
         builder.leave();
+        let found = key.wrt.map(|wrt| self.differentiate(&mut builder, wrt, &values, &mut outputs));
+        let found = found.transpose()?;
         let (graph, extras) = builder.finish(outputs);
         let plan = Plan::new(graph, &self.packed)?;
         self.limits.check_memory("the values of the model", Some(plan.bytes()))?;
-        Ok(Lowered { plan, extras })
+        Ok(Lowered { plan, extras, found })
+    }
+
+    /// Adds the gradients that there are to the outputs.
+    fn differentiate(
+        &self,
+        b: &mut Builder<'_>,
+        wrt: Wrt,
+        inputs: &[Value],
+        outputs: &mut Vec<Value>,
+    ) -> Result<Found> {
+        let specs = outputs.iter().map(|v| b.spec(*v).clone()).collect();
+        let smooth = outputs.iter().enumerate().filter(|(_, v)| b.dtype(**v).is_float());
+        let smooth: Vec<(usize, Value)> = smooth.map(|(i, v)| (i, *v)).collect();
+        let ends: Vec<_> = smooth.into_iter().map(|(i, v)| (v, b.upstream(i, v))).collect();
+        let variables = b.variables();
+        let sources = if wrt.inputs { inputs } else { &[] };
+        let all: Vec<Value> =
+            sources.iter().copied().chain(variables.iter().map(|(_, v)| *v)).collect();
+        let found = crate::backward::backward(b, &ends, &all)?;
+        let (of_inputs, of_weights) = found.split_at(sources.len());
+        let mut is_there = vec![false; inputs.len()];
+        for (is_there, gradient) in is_there.iter_mut().zip(of_inputs) {
+            *is_there = gradient.is_some();
+            outputs.extend(*gradient);
+        }
+        let mut weights = Vec::new();
+        let trainable = self.weights.all_trainable().filter(|_| wrt.weights);
+        for (place, _) in trainable {
+            let at = variables.iter().position(|(p, _)| *p == place);
+            let gradient = at.and_then(|at| of_weights.get(at).copied().flatten());
+            weights.push((place, gradient.is_some()));
+            outputs.extend(gradient);
+        }
+        Ok(Found { outputs: specs, inputs: is_there, weights })
+    }
+
+    pub(crate) fn weight_path(&self, place: usize) -> &str {
+        self.weights.path(place)
+    }
+
+    /// Runs a plan; `dy` is what reaches the outputs, if it has gradients.
+    pub(crate) fn run(
+        &self,
+        lowered: &Lowered,
+        given: &[Cow<'_, Tensor>],
+        dy: &[Cow<'_, Tensor>],
+        seed: u64,
+        states: &mut States,
+    ) -> Result<Vec<Tensor>> {
+        let mut inputs: SmallVec<[Held<'_>; 4]> =
+            given.iter().map(|t| Held::Given(t.as_ref())).collect();
+        for extra in &lowered.extras {
+            inputs.push(match extra {
+                Extra::Seed => Held::Made(Tensor::scalar(seed as i64)),
+                Extra::State { layer, index, spec } => Held::Made(states.get(layer, *index, spec)?),
+                Extra::Upstream(number) => {
+                    let dy = dy.get(*number);
+                    Held::Given(dy.ok_or_else(|| Error::Value(format!("no dy {number}")))?)
+                }
+                Extra::Weight(place, dtype) => {
+                    let weight = self.weights.read(*place, &self.limits)?;
+                    let weight = weight.ok_or_else(|| Error::Value("no weight".to_owned()))?;
+                    if weight.view().data.dtype() == *dtype {
+                        Held::Weight(weight)
+                    } else {
+                        Held::Made(weight.view().to_tensor().cast(*dtype)?)
+                    }
+                }
+            });
+        }
+        let views: SmallVec<[View<'_>; 8]> = inputs.iter().map(Held::view).collect();
+        let mut outputs = lowered.plan.run(&views)?;
+        let kept = lowered.extras.iter().filter_map(|extra| match extra {
+            Extra::State { layer, index, .. } => Some((layer, *index)),
+            _ => None,
+        });
+        let kept: Vec<_> = kept.collect();
+        let new = outputs.split_off(outputs.len().saturating_sub(kept.len()));
+        for ((layer, index), state) in kept.into_iter().zip(new) {
+            states.set(layer, index, state);
+        }
+        Ok(outputs)
     }
 }
 

@@ -1,7 +1,6 @@
 //! A plan: the graph for one set of input shapes, ready to run. What is not needed is dropped,
 //! weights are packed, and every value has its place in a few buffers that are used again and again.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -82,7 +81,7 @@ impl Plan {
         let mut layout = Layout::default();
         let mut steps = Vec::with_capacity(graph.nodes.len());
         for (at, node) in graph.nodes.iter().enumerate() {
-            if matches!(node.op, Op::Reshape(_)) {
+            if is_alias(&node.op) {
                 continue;
             }
             let mut outputs = Vec::with_capacity(node.outputs.len());
@@ -114,7 +113,7 @@ impl Plan {
     }
 
     /// The outputs for these inputs, whose shapes are those that the plan was made for.
-    pub(crate) fn run(&self, inputs: &[Cow<'_, Tensor>]) -> Result<Vec<Tensor>> {
+    pub(crate) fn run(&self, inputs: &[View<'_>]) -> Result<Vec<Tensor>> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut buffers = match idle {
             Some(buffers) => buffers,
@@ -133,7 +132,7 @@ impl Plan {
         self.buffers.iter().map(zeros).collect()
     }
 
-    fn compute(&self, inputs: &[Cow<'_, Tensor>], buffers: &mut [Data]) -> Result<Vec<Tensor>> {
+    fn compute(&self, inputs: &[View<'_>], buffers: &mut [Data]) -> Result<Vec<Tensor>> {
         for step in &self.steps {
             // The outputs are taken out of the list, so that the inputs can be borrowed from it.
             let mut taken: SmallVec<[Data; 4]> = SmallVec::new();
@@ -157,12 +156,7 @@ impl Plan {
     }
 }
 
-fn run_step(
-    step: &Step,
-    inputs: &[Cow<'_, Tensor>],
-    buffers: &[Data],
-    taken: &mut [Data],
-) -> Result<()> {
+fn run_step(step: &Step, inputs: &[View<'_>], buffers: &[Data], taken: &mut [Data]) -> Result<()> {
     let views = step.inputs.iter().map(|o| view(o, inputs, buffers));
     let views: SmallVec<[View<'_>; 8]> = views.collect::<Result<_>>()?;
     let outputs = step.outputs.iter().zip(taken);
@@ -171,14 +165,10 @@ fn run_step(
     step.op.forward(&views, &mut outputs)
 }
 
-fn view<'a>(
-    operand: &'a Operand,
-    inputs: &'a [Cow<'_, Tensor>],
-    buffers: &'a [Data],
-) -> Result<View<'a>> {
+fn view<'a>(operand: &'a Operand, inputs: &'a [View<'_>], buffers: &'a [Data]) -> Result<View<'a>> {
     let missing = || Error::op("plan", "a value has no place");
     let data = match &operand.place {
-        Place::Input(at) => inputs.get(*at).ok_or_else(missing)?.view().data,
+        Place::Input(at) => inputs.get(*at).ok_or_else(missing)?.data,
         Place::Constant(constant) => constant.view().data,
         Place::Buffer(at) => buffers.get(*at).ok_or_else(missing)?.part(size(&operand.shape)),
     };
@@ -251,12 +241,17 @@ fn pack(graph: &mut Graph, cache: &PackedCache) {
     graph.nodes = nodes;
 }
 
+/// Whether the result is the input under another name.
+const fn is_alias(op: &Op) -> bool {
+    matches!(op, Op::Reshape(_) | Op::StopGradient(_))
+}
+
 /// For each value the one whose memory it has: itself, or what it is a reshape of.
 fn owners(graph: &Graph) -> Vec<Value> {
     let mut owners: Vec<Value> = (0..graph.specs.len()).map(Value).collect();
     for node in &graph.nodes {
-        if let (Op::Reshape(_), [from], [to]) =
-            (&node.op, node.inputs.as_slice(), node.outputs.as_slice())
+        if let (true, [from, ..], [to]) =
+            (is_alias(&node.op), node.inputs.as_slice(), node.outputs.as_slice())
         {
             let from = owner(&owners, *from);
             if let Some(owner) = owners.get_mut(to.0) {

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::sync::PoisonError;
 
-use crate::graph::Extra;
-use crate::model::{Inputs, Lowered, Planned};
+use crate::model::{Inputs, Planned};
 use crate::states::States;
 use crate::{Error, Model, Result, Tensor};
 
@@ -142,7 +141,7 @@ impl Model {
         match (self.plan(inputs, how.training, how.memory)?, rows(inputs)) {
             (Planned::Parts(size), Some(rows)) => self.parts(inputs, rows, size, how, states),
             (Planned::Parts(_), None) => Err(Error::Value("a batch has no rows".to_owned())),
-            (Planned::Whole(lowered), _) => run(&lowered, inputs, seed, states),
+            (Planned::Whole(lowered), _) => self.run(&lowered, inputs, &[], seed, states),
         }
     }
 
@@ -175,30 +174,4 @@ impl Model {
 pub(crate) fn rows(inputs: &[Cow<'_, Tensor>]) -> Option<usize> {
     let rows = *inputs.first()?.shape().first()?;
     inputs.iter().all(|t| t.shape().first() == Some(&rows)).then_some(rows)
-}
-
-fn run(
-    lowered: &Lowered,
-    given: &[Cow<'_, Tensor>],
-    seed: u64,
-    states: &mut States,
-) -> Result<Vec<Tensor>> {
-    let mut inputs: Inputs<'_> = given.iter().map(|t| Cow::Borrowed(&**t)).collect();
-    for extra in &lowered.extras {
-        inputs.push(Cow::Owned(match extra {
-            Extra::Seed => Tensor::scalar(seed as i64),
-            Extra::State { layer, index, spec } => states.get(layer, *index, spec)?,
-        }));
-    }
-    let mut outputs = lowered.plan.run(&inputs)?;
-    let kept = lowered.extras.iter().filter_map(|extra| match extra {
-        Extra::State { layer, index, .. } => Some((layer, *index)),
-        Extra::Seed => None,
-    });
-    let kept: Vec<_> = kept.collect();
-    let new = outputs.split_off(outputs.len().saturating_sub(kept.len()));
-    for ((layer, index), state) in kept.into_iter().zip(new) {
-        states.set(layer, index, state);
-    }
-    Ok(outputs)
 }

@@ -91,6 +91,24 @@ impl Weights {
         Ok(())
     }
 
+    /// Keras 3's path of the weight at a place among all.
+    pub(crate) fn path(&self, place: usize) -> &str {
+        self.all.get(place).map_or("", |weight| &weight.path)
+    }
+
+    /// A weight that training changes by its gradient, and its place among all.
+    pub(crate) fn trainable(&self, layer: &str, name: &str) -> Option<(usize, &Weight)> {
+        let place = *self.places.get(&(layer.to_owned(), name.to_owned()))?;
+        let weight = self.all.get(place)?;
+        (weight.trainable && weight.dtype.is_float()).then_some((place, weight))
+    }
+
+    /// All that training changes by their gradients, in the order of `trainable_weights`.
+    pub(crate) fn all_trainable(&self) -> impl Iterator<Item = (usize, &Weight)> {
+        let places = self.all.iter().enumerate();
+        places.filter(|(_, weight)| weight.trainable && weight.dtype.is_float())
+    }
+
     /// The elements of a weight, if the layer has it.
     pub(crate) fn find(
         &self,
@@ -101,24 +119,29 @@ impl Weights {
         let Some(place) = self.places.get(&(layer.to_owned(), name.to_owned())) else {
             return Ok(None);
         };
+        self.read(*place, limits)
+    }
+
+    /// The elements of the weight at a place among all.
+    pub(crate) fn read(&self, place: usize, limits: &Limits) -> Result<Option<Arc<Constant>>> {
         let mut constants = self.constants.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(constant) = constants.read.get(place) {
+        if let Some(constant) = constants.read.get(&place) {
             return Ok(Some(Arc::clone(constant)));
         }
-        let Some(weight) = self.all.get(*place) else { return Ok(None) };
+        let Some(weight) = self.all.get(place) else { return Ok(None) };
         if weight.stored().is_empty() {
             // Zeros, of a size that only the config claims.
             constants.made = constants.made.saturating_add(weight.byte_len() as u64);
             limits.check_memory(&format!("weight {:?}", weight.path), Some(constants.made))?;
         }
         let constant = Arc::new(constant(weight)?);
-        constants.read.insert(*place, Arc::clone(&constant));
+        constants.read.insert(place, Arc::clone(&constant));
         Ok(Some(constant))
     }
 }
 
 /// The type in which a tensor holds a weight of that type.
-fn storable(dtype: DType) -> DType {
+pub(crate) fn storable(dtype: DType) -> DType {
     if dtype == DType::Int4 { DType::Int8 } else { dtype }
 }
 

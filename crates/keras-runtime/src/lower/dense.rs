@@ -46,7 +46,8 @@ fn quantized_product(
     };
     let y = match Rounding::of(config, whole).filter(|_| by_channel) {
         Some(rounding) => {
-            let (rounded, scale) = rounding.apply(b, x, &[b.rank(x).saturating_sub(1)])?;
+            let (rounded, scale) =
+                rounding.straight_through(b, x, &[b.rank(x).saturating_sub(1)])?;
             let kernel = if whole {
                 quantized::whole(b, "kernel")?
             } else {

@@ -80,7 +80,7 @@ fn quantized_product(
     let rounding = Rounding::of(config, whole).filter(|_| rounds);
     let (rounded, scale) = match rounding {
         Some(rounding) => {
-            let (rounded, scale) = rounding.apply(b, x, &summed)?;
+            let (rounded, scale) = rounding.straight_through(b, x, &summed)?;
             (rounded, Some(along(b, scale, input, output)?))
         }
         None if matches!(mode, Quantization::Float8 { .. }) => {

@@ -57,6 +57,18 @@ impl Rounding {
         let y = b.with_number(Arithmetic::Min, y, self.most)?;
         Ok((b.cast(y, DType::Float32)?, scale))
     }
+
+    /// The same, with the gradient as if nothing were rounded: the custom one of Keras's products.
+    pub(super) fn straight_through(
+        self,
+        b: &mut Builder<'_>,
+        x: Value,
+        axes: &[usize],
+    ) -> Result<(Value, Value)> {
+        let (rounded, scale) = self.apply(b, x, axes)?;
+        let scale = b.stop_gradient(scale)?;
+        Ok((b.with_gradient_of(rounded, |b| b.mul(x, scale))?, scale))
+    }
 }
 
 /// The stored whole numbers of a weight as floats.
@@ -141,6 +153,10 @@ pub(super) fn bias(b: &mut Builder<'_>, mode: Option<&Quantization>) -> Result<V
 
 /// Rounded to eight bits and back.
 pub(super) fn float8(b: &mut Builder<'_>, x: Value, scale: &str) -> Result<Value> {
+    if b.differentiates() {
+        // Keras rounds what comes back, too, and takes its scales' gradients for new scales.
+        return Err(b.unsupported("the gradient of float8"));
+    }
     let scale = b.weight(scale)?;
     let x = b.div(x, scale)?;
     let x = b.with_number(Arithmetic::Max, x, -FLOAT8_MAX)?;

@@ -1,8 +1,11 @@
 //! Pooling to a given size.
 
 use super::pool::PoolKind;
-use super::{Operator, Out, Spec, Types, inputs, single, split_at_axis};
+use super::{
+    Gradient, Operator, Out, PadMode, Spec, Types, inputs, single, split_at_axis, upstream,
+};
 use crate::element::Number;
+use crate::graph::{Builder, Value};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -41,9 +44,54 @@ impl Operator for AdaptivePool {
         let ([x], y) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
         numbers!(x.data.dtype(), Self::NAME, T => self.run::<T>(x, y))
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        let (dy, spec) = (upstream(Self::NAME, dy)?, b.spec(x[0]).clone());
+        let n = spec.shape[self.axis];
+        let mut dx = None;
+        for i in 0..self.size {
+            let (from, to) = self.window(i, n);
+            let part = b.slice(dy, self.axis, i, i + 1)?;
+            let part = match self.kind {
+                PoolKind::Average => {
+                    let part = b.scale(part, 1.0 / (to - from) as f64)?;
+                    let mut shape = spec.shape.clone();
+                    shape[self.axis] = to - from;
+                    b.broadcast_to(part, shape)?
+                }
+                // All of it goes to the first of the largest.
+                PoolKind::Max => {
+                    let window = b.slice(x[0], self.axis, from, to)?;
+                    let first = b.arg_reduce(window, self.axis, true)?;
+                    let hot = b.one_hot(first, to - from, spec.dtype)?;
+                    let hot = b.move_axis(hot, spec.shape.len() - 1, self.axis)?;
+                    b.mul(hot, part)?
+                }
+            };
+            let mut borders = vec![(0, 0); spec.shape.len()];
+            borders[self.axis] = (from, n - to);
+            let part = b.pad(part, &borders, PadMode::Constant(0.0))?;
+            dx = Some(match dx {
+                Some(sum) => b.add(sum, part)?,
+                None => part,
+            });
+        }
+        Ok(vec![dx])
+    }
 }
 
 impl AdaptivePool {
+    /// Where window `i` of an axis of length `n` begins and ends.
+    const fn window(self, i: usize, n: usize) -> (usize, usize) {
+        (i * n / self.size, ((i + 1) * n).div_ceil(self.size))
+    }
+
     fn run<T: Number>(self, x: &View<'_>, y: &mut Out<'_>) -> Result<()> {
         let [outer, n, inner] = split_at_axis(x.shape, self.axis);
         let x = x.of::<T>(Self::NAME)?;
@@ -51,7 +99,7 @@ impl AdaptivePool {
         for o in 0..outer {
             for i in 0..self.size {
                 let y = &mut y[(o * self.size + i) * inner..][..inner];
-                let (from, to) = (i * n / self.size, ((i + 1) * n).div_ceil(self.size));
+                let (from, to) = self.window(i, n);
                 y.copy_from_slice(&x[(o * n + from) * inner..][..inner]);
                 for k in from + 1..to {
                     for (y, x) in y.iter_mut().zip(&x[(o * n + k) * inner..]) {
@@ -69,5 +117,13 @@ impl AdaptivePool {
             }
         }
         Ok(())
+    }
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    for kind in [PoolKind::Max, PoolKind::Average] {
+        let op = AdaptivePool { axis: 1, size: 3, kind };
+        super::check_gradient(op, &[super::some_numbers(&[2, 7, 2], 0)]);
     }
 }

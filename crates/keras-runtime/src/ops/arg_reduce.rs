@@ -3,8 +3,9 @@
 use keras_model::DType;
 
 use super::reduce::reduced;
-use super::{Operator, Out, Spec, Types, inputs, single, split_at_axis};
+use super::{Gradient, Operator, Out, Spec, Types, inputs, nothing, single, split_at_axis};
 use crate::element::Number;
+use crate::graph::{Builder, Value};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -38,6 +39,16 @@ impl Operator for ArgReduce {
     fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
         let ([x], y) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
         numbers!(x.data.dtype(), Self::NAME, T => self.run::<T>(x, y))
+    }
+
+    fn gradient(
+        &self,
+        _b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        _dy: &[Option<Value>],
+    ) -> Gradient {
+        nothing(x)
     }
 }
 

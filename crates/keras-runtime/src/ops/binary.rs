@@ -1,7 +1,11 @@
 //! Arithmetic on two tensors, element by element.
 
-use super::{Operator, Out, Spec, Types, broadcast, broadcast_strides, inputs, rows, single};
+use super::{
+    Connective, Function, Gradient, Operator, Out, Relation, Spec, Types, broadcast,
+    broadcast_strides, inputs, rows, single, upstream,
+};
 use crate::element::Number;
+use crate::graph::{Builder, Value};
 use crate::kernels::{PlainLoop, dispatch_loop};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
@@ -71,9 +75,119 @@ impl Operator for Binary {
         let ([a, b], y) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
         numbers!(a.data.dtype(), Self::NAME, T => self.run::<T>(a, b, y))
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        let ([a, c], y, dy) = (*inputs(Self::NAME, x)?, y[0], upstream(Self::NAME, dy)?);
+        let [da, dc] = self.slopes(b, [a, c], y, dy)?;
+        // What was repeated gets the sum.
+        let mut back = |dx: Option<Value>, x: Value| {
+            let shape = b.shape(x).to_vec();
+            dx.map(|dx| b.sum_to(dx, &shape)).transpose()
+        };
+        Ok(vec![back(da, a)?, back(dc, c)?])
+    }
 }
 
 impl Binary {
+    /// What reaches `a` and `c` before it is summed where they were repeated.
+    fn slopes(
+        self,
+        b: &mut Builder<'_>,
+        [a, c]: [Value; 2],
+        y: Value,
+        dy: Value,
+    ) -> Result<[Option<Value>; 2]> {
+        let zero = b.scalar(0.0, b.dtype(dy))?;
+        Ok(match self.0 {
+            Arithmetic::Add => [Some(dy), Some(dy)],
+            Arithmetic::Sub => [Some(dy), Some(b.unary(Function::Neg, dy)?)],
+            Arithmetic::Mul => [Some(b.mul(dy, c)?), Some(b.mul(dy, a)?)],
+            Arithmetic::Div | Arithmetic::DivNoNan => {
+                let da = b.binary(self.0, dy, c)?;
+                let dc = b.mul(da, y)?;
+                [Some(da), Some(b.unary(Function::Neg, dc)?)]
+            }
+            // y = a - n · c with a whole n.
+            Arithmetic::Mod | Arithmetic::Fmod => {
+                let times = if self.0 == Arithmetic::Mod {
+                    b.binary(Arithmetic::FloorDiv, a, c)?
+                } else {
+                    let times = b.div(a, c)?;
+                    b.unary(Function::Trunc, times)?
+                };
+                let dc = b.mul(dy, times)?;
+                [Some(dy), Some(b.unary(Function::Neg, dc)?)]
+            }
+            Arithmetic::Pow => {
+                let one = b.with_number(Arithmetic::Sub, c, 1.0)?;
+                let power = b.binary(Arithmetic::Pow, a, one)?;
+                let da = b.mul(c, power)?;
+                // The logarithm of what has one; the rest gets nothing.
+                let positive = b.compare_number(Relation::Greater, a, 0.0)?;
+                let one = b.scalar(1.0, b.dtype(a))?;
+                let safe = b.select(positive, a, one)?;
+                let log = b.unary(Function::Log, safe)?;
+                let dc = b.mul(y, log)?;
+                [Some(b.mul(dy, da)?), Some(b.mul(dy, dc)?)]
+            }
+            // Of two equal ones the first gets it.
+            Arithmetic::Max | Arithmetic::Fmax | Arithmetic::Min | Arithmetic::Fmin => {
+                let is_max = matches!(self.0, Arithmetic::Max | Arithmetic::Fmax);
+                let how = if is_max { Relation::GreaterEqual } else { Relation::LessEqual };
+                let mut first = b.compare(how, a, c)?;
+                if matches!(self.0, Arithmetic::Fmax | Arithmetic::Fmin) {
+                    let missing = b.compare(Relation::NotEqual, c, c)?;
+                    first = b.logic(Connective::Or, first, missing)?;
+                }
+                [Some(b.select(first, dy, zero)?), Some(b.select(first, zero, dy)?)]
+            }
+            Arithmetic::SquaredDifference => {
+                let apart = b.sub(a, c)?;
+                let twice = b.scale(apart, 2.0)?;
+                let da = b.mul(dy, twice)?;
+                [Some(da), Some(b.unary(Function::Neg, da)?)]
+            }
+            Arithmetic::Atan2 => {
+                let (aa, cc) = (b.unary(Function::Square, a)?, b.unary(Function::Square, c)?);
+                let sum = b.add(aa, cc)?;
+                let share = b.div(dy, sum)?;
+                let dc = b.mul(share, a)?;
+                [Some(b.mul(share, c)?), Some(b.unary(Function::Neg, dc)?)]
+            }
+            Arithmetic::Hypot => {
+                let share = b.binary(Arithmetic::DivNoNan, dy, y)?;
+                [Some(b.mul(share, a)?), Some(b.mul(share, c)?)]
+            }
+            Arithmetic::LogAddExp => {
+                let mut part = |x: Value| {
+                    let share = b.sub(x, y)?;
+                    let share = b.unary(Function::Exp, share)?;
+                    b.mul(dy, share)
+                };
+                [Some(part(a)?), Some(part(c)?)]
+            }
+            Arithmetic::Ldexp => {
+                let power = b.unary(Function::Exp2, c)?;
+                let dc = b.mul(dy, y)?;
+                [Some(b.mul(dy, power)?), Some(b.scale(dc, std::f64::consts::LN_2)?)]
+            }
+            Arithmetic::FloorDiv
+            | Arithmetic::Gcd
+            | Arithmetic::Lcm
+            | Arithmetic::And
+            | Arithmetic::Or
+            | Arithmetic::Xor
+            | Arithmetic::ShiftLeft
+            | Arithmetic::ShiftRight => [None, None],
+        })
+    }
+
     fn run<T: Number + Bits>(&self, a: &View<'_>, b: &View<'_>, y: &mut Out<'_>) -> Result<()> {
         let shapes = (a.shape, b.shape, y.shape);
         let (a, b) = (a.of::<T>(Self::NAME)?, b.of::<T>(Self::NAME)?);
@@ -230,4 +344,37 @@ fn broadcasts() {
     let y = super::run(Binary(Arithmetic::Sub), &[a, b]).unwrap();
     assert_eq!(y.shape(), [2, 3]);
     assert_eq!(y.as_slice::<f32>().unwrap(), [9.0, 8.0, 7.0, 19.0, 18.0, 17.0]);
+}
+
+#[test]
+fn gradients_are_the_slopes() {
+    use Arithmetic::{
+        Add, Atan2, Div, DivNoNan, Fmax, Fmin, Fmod, Hypot, Ldexp, LogAddExp, Max, Min, Mod, Mul,
+        Pow, SquaredDifference, Sub,
+    };
+    let all = [
+        Add,
+        Sub,
+        Mul,
+        Div,
+        DivNoNan,
+        Mod,
+        Fmod,
+        Max,
+        Min,
+        Fmax,
+        Fmin,
+        SquaredDifference,
+        Atan2,
+        Hypot,
+        LogAddExp,
+        Ldexp,
+    ];
+    let b = super::some_numbers(&[3, 1], 4);
+    for how in all {
+        super::check_gradient(Binary(how), &[super::some_numbers(&[2, 1, 2], 0), b.clone()]);
+    }
+    // Powers of what is positive.
+    let a = super::run(super::Unary(super::Function::Exp), &[super::some_numbers(&[2, 1, 2], 0)]);
+    super::check_gradient(Binary(Pow), &[a.unwrap(), b]);
 }

@@ -1,7 +1,10 @@
 //! Repeats a tensor along axes of length 1.
 
 use super::transpose::copy_strided;
-use super::{Operator, Out, Spec, Types, broadcast, broadcast_strides, inputs, single};
+use super::{
+    Gradient, Operator, Out, Spec, Types, broadcast, broadcast_strides, inputs, single, upstream,
+};
+use crate::graph::{Builder, Value};
 use crate::tensor::{View, each_type};
 use crate::{Error, Result};
 
@@ -33,4 +36,21 @@ impl Operator for BroadcastTo {
         each_type!(x.data, &mut y.data, |x, out| copy_strided(x, &steps, 0, y.shape, out));
         Ok(())
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        let shape = b.shape(x[0]).to_vec();
+        Ok(vec![Some(b.sum_to(upstream(Self::NAME, dy)?, &shape)?)])
+    }
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    let op = BroadcastTo { shape: vec![2, 3, 4] };
+    super::check_gradient(op, &[super::some_numbers(&[3, 1], 0)]);
 }

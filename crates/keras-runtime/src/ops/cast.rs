@@ -3,7 +3,8 @@
 use half::{bf16, f16};
 use keras_model::DType;
 
-use super::{Operator, Out, Spec, Types, inputs, single};
+use super::{Gradient, Operator, Out, Spec, Types, inputs, single, upstream};
+use crate::graph::{Builder, Value};
 use crate::tensor::{Slice, SliceMut, View};
 use crate::{Error, Result};
 
@@ -37,6 +38,20 @@ impl Operator for Cast {
         let ([x], y) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
         cast(x.data, &mut y.data);
         Ok(())
+    }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        // Whole numbers have no slope.
+        let dtype = b.dtype(x[0]);
+        let is_smooth = dtype.is_float() && self.dtype.is_float();
+        let dx = is_smooth.then(|| b.cast(upstream(Self::NAME, dy)?, dtype));
+        Ok(vec![dx.transpose()?])
     }
 }
 

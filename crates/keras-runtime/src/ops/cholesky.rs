@@ -1,7 +1,8 @@
 //! The triangular square root of a symmetric matrix.
 
 use super::matrix::{self, Matrix};
-use super::{Operator, Out, Spec, Types, inputs, single};
+use super::{Gradient, Operator, Out, SolveTriangular, Spec, Types, inputs, single, upstream};
+use crate::graph::{Builder, Value};
 use crate::tensor::View;
 use crate::{Error, Result};
 
@@ -34,6 +35,27 @@ impl Operator for Cholesky {
             matrix::read(Self::NAME, x)?.iter().map(root).collect::<Result<_>>()?;
         matrix::write(Self::NAME, y, roots.into_iter().flat_map(|m| m.data))
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        _x: &[Value],
+        y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        // With P the lower half of Lᵀ · dL, its diagonal halved: L⁻ᵀ · P · L⁻¹, made symmetric.
+        let (l, dl) = (y[0], upstream(Self::NAME, dy)?);
+        let lt = b.transpose_matrices(l)?;
+        let p = b.matmul(lt, dl)?;
+        let p = matrix::band(b, p, |i, j| if i == j { 0.5 } else { f64::from(u8::from(i > j)) })?;
+        let upper = SolveTriangular { lower: false };
+        let half = b.op(upper, &[lt, p])?;
+        let half = b.transpose_matrices(half)?;
+        let s = b.op(upper, &[lt, half])?;
+        let st = b.transpose_matrices(s)?;
+        let sum = b.add(s, st)?;
+        Ok(vec![Some(b.scale(sum, 0.5)?)])
+    }
 }
 
 fn root(x: &Matrix) -> Result<Matrix> {
@@ -62,4 +84,12 @@ fn its_square_is_the_matrix() {
     assert_eq!(y.as_slice::<f32>().unwrap(), [2.0, 0.0, 1.0, 2.0]);
     let x = crate::Tensor::new([1, 1], vec![-1.0_f32]).unwrap();
     assert!(super::run(Cholesky, &[x]).is_err());
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    // Symmetric in each step too: the gradient is that of symmetric changes.
+    let a = [3.0, 0.5, -0.2, 0.5, 2.0, 0.3, -0.2, 0.3, 4.0_f64];
+    let symmetric = crate::Tensor::new([3, 3], a.to_vec()).unwrap();
+    super::check::check_symmetric(Cholesky, &symmetric);
 }

@@ -1,6 +1,7 @@
 //! The histogram of each tile of an image made even, with a limit on its slope.
 
-use super::{Operator, Out, Spec, Types, inputs, single};
+use super::{Gradient, Operator, Out, Spec, Types, inputs, no_gradient, single};
+use crate::graph::{Builder, Value};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -122,6 +123,16 @@ impl Operator for Clahe {
             }
             Ok(())
         })
+    }
+
+    fn gradient(
+        &self,
+        _b: &mut Builder<'_>,
+        _x: &[Value],
+        _y: &[Value],
+        _dy: &[Option<Value>],
+    ) -> Gradient {
+        no_gradient(Self::NAME)
     }
 }
 

@@ -3,7 +3,8 @@
 use keras_model::DType;
 
 use super::binary::zip;
-use super::{Operator, Out, Spec, Types, broadcast, inputs, single, size};
+use super::{Gradient, Operator, Out, Spec, Types, broadcast, inputs, nothing, single, size};
+use crate::graph::{Builder, Value};
 use crate::tensor::{Slice, View, out};
 use crate::{Error, Result};
 
@@ -67,5 +68,15 @@ impl Operator for Compare {
             UInt64, Bool
         );
         Ok(())
+    }
+
+    fn gradient(
+        &self,
+        _b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        _dy: &[Option<Value>],
+    ) -> Gradient {
+        nothing(x)
     }
 }

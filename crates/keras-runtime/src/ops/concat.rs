@@ -1,6 +1,7 @@
 //! Tensors one after the other.
 
-use super::{Operator, Out, Spec, Types, single, split_at_axis};
+use super::{Gradient, Operator, Out, Spec, Types, single, split_at_axis, upstream};
+use crate::graph::{Builder, Value};
 use crate::tensor::{View, each_type};
 use crate::{Error, Result};
 
@@ -53,4 +54,28 @@ impl Operator for Concat {
         }
         Ok(())
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        let dy = upstream(Self::NAME, dy)?;
+        let mut start = 0;
+        let parts = x.iter().map(|x| {
+            let end = start + b.shape(*x)[self.axis];
+            let part = b.slice(dy, self.axis, start, end)?;
+            start = end;
+            Ok(Some(part))
+        });
+        parts.collect()
+    }
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    let x = [super::some_numbers(&[2, 2], 0), super::some_numbers(&[2, 3], 1)];
+    super::check_gradient(Concat { axis: 1 }, &x);
 }

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use keras_model::DType;
 
 use super::window::{Window, inner};
-use super::{Operator, Out, Spec, Types, inputs, single, size};
+use super::{
+    Conv, ConvKernel, Gradient, Operator, Out, Spec, Types, inputs, single, size, upstream,
+};
 use crate::element::Real;
+use crate::graph::{Builder, Value};
 use crate::kernels::{Epilogue, Matrix, Packed, PackedCache, gemm, with_scratch};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
@@ -74,10 +77,30 @@ impl Operator for ConvTranspose {
 
     fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
         let ([x, kernel], y) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
-        if let (DType::Float32, Some(packed)) = (x.data.dtype(), &self.packed) {
-            return self.run_packed(*x, packed, y);
+        if x.data.dtype() == DType::Float32 {
+            if let Some(packed) = &self.packed {
+                return self.run_packed(*x, packed, y);
+            }
+            let (data, channels) = (kernel.of(Self::NAME)?, x.shape[x.shape.len() - 1]);
+            let columns = size(&kernel.shape[..kernel.shape.len() - 1]);
+            return self.run_packed(*x, &Packed::new(data, [channels, columns], 1, channels), y);
         }
         floats!(x.data.dtype(), Self::NAME, T => self.run::<T>(*x, *kernel, y))
+    }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        // What the transpose of a convolution is to its input the convolution is to what reaches it.
+        let ([x, kernel], dy) = (*inputs(Self::NAME, x)?, upstream(Self::NAME, dy)?);
+        let dx = b.op(Conv::new(self.window.clone(), 1), &[dy, kernel])?;
+        let shape = b.shape(kernel).to_vec();
+        let op = ConvKernel { window: self.window.clone(), groups: 1, kernel: shape };
+        Ok(vec![Some(dx), Some(b.op(op, &[dy, x])?)])
     }
 }
 
@@ -152,4 +175,12 @@ fn both_ways_give_the_same() {
     let plain = super::run(op.clone(), &[x.clone(), kernel.clone()]).unwrap();
     op.pack(&PackedCache::default(), kernel.view());
     assert_eq!(super::run(op, &[x, kernel]).unwrap(), plain);
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    let window =
+        Window { size: vec![3], strides: vec![2], dilation: vec![1], borders: vec![(1, 0)] };
+    let x = [super::some_numbers(&[2, 4, 2], 0), super::some_numbers(&[3, 5, 2], 3)];
+    super::check_gradient(ConvTranspose::new(window, vec![8]), &x);
 }

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use keras_model::DType;
 
-use super::{Operator, Out, Spec, Types, inputs};
+use super::{Gradient, Operator, Out, Spec, Types, inputs, no_gradient, nothing, upstream};
+use crate::graph::{Builder, Value};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -74,15 +75,35 @@ impl Operator for CtcLoss {
         }
         Ok(())
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        let [labels, logits, lengths, steps] = *inputs(Self::NAME, x)?;
+        let slope = b.op(CtcGradient(*self), &[labels, logits, lengths, steps])?;
+        let dy = upstream(Self::NAME, dy)?;
+        let dy = b.expand(dy, 1)?;
+        let dy = b.expand(dy, 2)?;
+        Ok(vec![None, Some(b.mul(slope, dy)?), None, None])
+    }
 }
 
 impl CtcLoss {
-    fn loss(self, labels: &[i32], steps: impl Iterator<Item = Vec<f64>>) -> Result<f64> {
-        // Between any two labels, before and behind them there may be none.
+    /// The labels with none between any two, before and behind them.
+    fn states(self, labels: &[i32]) -> Vec<usize> {
         let mut states = vec![self.blank];
         for label in labels {
             states.extend([count(*label), self.blank]);
         }
+        states
+    }
+
+    fn loss(self, labels: &[i32], steps: impl Iterator<Item = Vec<f64>>) -> Result<f64> {
+        let states = self.states(labels);
         let mut paths: Vec<f64> = Vec::new();
         for chances in steps {
             let chance = |state: usize| {
@@ -106,6 +127,112 @@ impl CtcLoss {
             paths = next;
         }
         Ok(-paths.iter().rev().take(2).fold(f64::NEG_INFINITY, |sum, p| plus(sum, *p)))
+    }
+}
+
+/// The gradient of [`CtcLoss`] to the logits, for a loss that is reached by 1: `softmax(x)` minus
+/// the chance of each class at each step given the labels.
+///
+/// # Shapes
+/// Those of [`CtcLoss`], to that of the logits.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct CtcGradient(pub(crate) CtcLoss);
+
+impl Operator for CtcGradient {
+    const NAME: &'static str = "ctc_loss_gradient";
+    const TYPES: Types = Types::Any;
+
+    fn output(&self, x: &[Spec]) -> Result<Vec<Spec>> {
+        self.0.output(x)?;
+        Ok(vec![x[1].clone()])
+    }
+
+    fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
+        let ([labels, logits, lengths, steps], [y]) = (inputs(Self::NAME, x)?, y) else {
+            return Err(Error::op(Self::NAME, "has one output"));
+        };
+        let (most, all, classes) = (labels.shape[1], logits.shape[1], logits.shape[2]);
+        let y = out::<f32>(&mut y.data, Self::NAME)?;
+        let (labels, logits) = (labels.of::<i32>(Self::NAME)?, logits.of::<f32>(Self::NAME)?);
+        let (lengths, steps) = (lengths.of::<i32>(Self::NAME)?, steps.of::<i32>(Self::NAME)?);
+        y.fill(0.0);
+        for (i, y) in y.chunks_exact_mut((all * classes).max(1)).enumerate() {
+            let labels = &labels[i * most..][..count(lengths[i]).min(most)];
+            let used = count(steps[i]).min(all) * classes;
+            let chances = logits[i * all * classes..][..used].chunks_exact(classes);
+            let chances: Vec<Vec<f64>> = chances.map(log_softmax).collect();
+            self.slopes(labels, &chances, y)?;
+        }
+        Ok(())
+    }
+
+    fn gradient(
+        &self,
+        _b: &mut Builder<'_>,
+        _x: &[Value],
+        _y: &[Value],
+        _dy: &[Option<Value>],
+    ) -> Gradient {
+        no_gradient(Self::NAME)
+    }
+}
+
+impl CtcGradient {
+    fn slopes(self, labels: &[i32], chances: &[Vec<f64>], y: &mut [f32]) -> Result<()> {
+        const NEVER: f64 = f64::NEG_INFINITY;
+        let states = self.0.states(labels);
+        let classes = chances.first().map_or(0, Vec::len);
+        if let Some(class) = states.iter().find(|class| **class >= classes) {
+            return Err(Error::Value(format!("label {class} of {classes} classes")));
+        }
+        let jumps = |s: usize| s >= 2 && states[s] != self.0.blank && states[s] != states[s - 2];
+        let sum = |parts: [f64; 3]| parts.into_iter().fold(NEVER, plus);
+        // The chances of all paths that come to a state, its own included.
+        let mut before: Vec<Vec<f64>> = Vec::with_capacity(chances.len());
+        for chance in chances {
+            let next = (0..states.len()).map(|s| {
+                let from = match before.last() {
+                    None => {
+                        if s < 2 {
+                            0.0
+                        } else {
+                            NEVER
+                        }
+                    }
+                    Some(paths) => sum([
+                        paths[s],
+                        if s >= 1 { paths[s - 1] } else { NEVER },
+                        if jumps(s) { paths[s - 2] } else { NEVER },
+                    ]),
+                };
+                from + chance[states[s]]
+            });
+            before.push(next.collect());
+        }
+        // And of those that go on from it, its own left out.
+        let mut behind: Vec<f64> =
+            (0..states.len()).map(|s| if s + 2 >= states.len() { 0.0 } else { NEVER }).collect();
+        let total = before
+            .last()
+            .map_or(NEVER, |last| last.iter().zip(&behind).map(|(a, b)| a + b).fold(NEVER, plus));
+        for (t, chance) in chances.iter().enumerate().rev() {
+            let y = &mut y[t * classes..][..classes];
+            let mut given = vec![NEVER; classes];
+            for (s, class) in states.iter().enumerate() {
+                given[*class] = plus(given[*class], before[t][s] + behind[s] - total);
+            }
+            for ((y, given), chance) in y.iter_mut().zip(given).zip(chance) {
+                *y = (chance.exp() - if total == NEVER { 0.0 } else { given.exp() }) as f32;
+            }
+            let on = |s: usize| behind.get(s).map_or(NEVER, |b| b + chance[states[s]]);
+            behind = (0..states.len())
+                .map(|s| {
+                    let far = if s + 2 < states.len() && jumps(s + 2) { on(s + 2) } else { NEVER };
+                    sum([on(s), on(s + 1), far])
+                })
+                .collect();
+        }
+        Ok(())
     }
 }
 
@@ -186,6 +313,16 @@ impl Operator for CtcDecode {
         }
         Ok(())
     }
+
+    fn gradient(
+        &self,
+        _b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        _dy: &[Option<Value>],
+    ) -> Gradient {
+        nothing(x)
+    }
 }
 
 impl CtcDecode {
@@ -252,4 +389,14 @@ fn one_step_has_one_path() {
     let logits = vec![vec![0.25_f64.ln(), 0.75_f64.ln()]];
     let loss = CtcLoss { blank: 0 }.loss(&[1], logits.into_iter()).unwrap();
     assert!((loss + 0.75_f64.ln()).abs() < 1e-12);
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    let whole = |shape: &[usize], v: Vec<i32>| crate::Tensor::new(shape, v).unwrap();
+    let logits = super::some_numbers(&[2, 6, 4], 0).cast(DType::Float32).unwrap();
+    let labels = whole(&[2, 3], vec![1, 1, 2, 3, 2, 0]);
+    let x = [labels, logits, whole(&[2], vec![3, 2]), whole(&[2], vec![6, 5])];
+    // Its results have the 24 bits of `float32`.
+    super::check_gradient_within(CtcLoss { blank: 0 }, &x, 1e-2, 1e-3);
 }

@@ -1,7 +1,10 @@
 //! Running sums and products.
 
-use super::{Operator, Out, Spec, Types, inputs, single, split_at_axis};
+use super::{
+    Arithmetic, Gradient, Operator, Out, Spec, Types, inputs, single, split_at_axis, upstream,
+};
 use crate::element::Number;
+use crate::graph::{Builder, Value};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -34,6 +37,29 @@ impl Operator for Cumulative {
         let ([x], y) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
         numbers!(x.data.dtype(), Self::NAME, T => self.run::<T>(x, y))
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        let dy = upstream(Self::NAME, dy)?;
+        if !self.product {
+            return Ok(vec![Some(backwards(b, dy, self.axis)?)]);
+        }
+        let product = b.mul(y[0], dy)?;
+        let sum = backwards(b, product, self.axis)?;
+        Ok(vec![Some(b.binary(Arithmetic::DivNoNan, sum, x[0])?)])
+    }
+}
+
+/// The sums of each element and those behind it.
+fn backwards(b: &mut Builder<'_>, x: Value, axis: usize) -> Result<Value> {
+    let x = b.flip(x, axis)?;
+    let x = b.cumulative(x, axis, false)?;
+    b.flip(x, axis)
 }
 
 impl Cumulative {
@@ -48,5 +74,15 @@ impl Cumulative {
             }
         }
         Ok(())
+    }
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    for product in [false, true] {
+        super::check_gradient(
+            Cumulative { product, axis: 1 },
+            &[super::some_numbers(&[2, 4, 2], 0)],
+        );
     }
 }

@@ -4,8 +4,9 @@ use keras_model::DType;
 
 use super::finish::{Finish, Operands};
 use super::window::{Cube, Window, inner};
-use super::{Operator, Out, Spec, Types, single, size};
+use super::{Gradient, Operator, Out, Spec, Types, inputs, no_gradient, single, size, upstream};
 use crate::element::Real;
+use crate::graph::{Builder, Value};
 use crate::kernels::{Combine, Run, parallel, slide};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
@@ -73,6 +74,22 @@ impl Operator for Depthwise {
             return self.slide(&operands, &cube, y);
         }
         floats!(operands.x.data.dtype(), Self::NAME, T => self.run::<T>(&operands, &cube, y))
+    }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        let ([x, kernel], dy) = (*inputs(Self::NAME, x)?, upstream(Self::NAME, dy)?);
+        let part = |b: &mut Builder<'_>, wrt, like: Value, other| {
+            let shape = b.shape(like).to_vec();
+            b.op(DepthwiseGradient { window: self.window.clone(), wrt, shape }, &[other, dy])
+        };
+        let dx = part(b, Part::Input, x, kernel)?;
+        Ok(vec![Some(dx), Some(part(b, Part::Kernel, kernel, x)?)])
     }
 }
 
@@ -151,6 +168,113 @@ impl Depthwise {
 #[cfg(test)]
 use super::unary::Function;
 
+/// To which of its inputs a gradient goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    Input,
+    Kernel,
+}
+
+/// The gradient of [`Depthwise`] to its input or its kernel.
+///
+/// # Shapes
+/// The other one of both and `dy: [batch, windows.., channels · multiplier]` to `shape`.
+#[derive(Clone, Debug)]
+pub(crate) struct DepthwiseGradient {
+    pub(crate) window: Window,
+    pub(crate) wrt: Part,
+    pub(crate) shape: Vec<usize>,
+}
+
+impl Operator for DepthwiseGradient {
+    const NAME: &'static str = "depthwise_conv_gradient";
+    const TYPES: Types = Types::Floats;
+
+    fn output(&self, x: &[Spec]) -> Result<Vec<Spec>> {
+        let [other, dy] = inputs(Self::NAME, x)?;
+        let own = Spec::new(self.shape.clone(), other.dtype);
+        let both = match self.wrt {
+            Part::Input => [own.clone(), other.clone()],
+            Part::Kernel => [other.clone(), own.clone()],
+        };
+        if Depthwise::new(self.window.clone()).output(&both)? != [dy.clone()] {
+            return Err(Error::op(Self::NAME, format!("{dy:?} does not fit {other:?}")));
+        }
+        Ok(vec![own])
+    }
+
+    fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
+        let ([other, dy], y) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
+        let image = if self.wrt == Part::Input { y.shape } else { other.shape };
+        let cube = self.window.cube(inner(image), inner(dy.shape));
+        let channels = image.last().copied().unwrap_or(0).max(1);
+        floats!(dy.data.dtype(), Self::NAME, T => {
+            let (other, dy) = (other.of::<T>(Self::NAME)?, dy.of::<T>(Self::NAME)?);
+            let y = out::<T>(&mut y.data, Self::NAME)?;
+            match self.wrt {
+                Part::Input => to_input(other, dy, &cube, channels, y),
+                Part::Kernel => to_kernel(other, dy, &cube, channels, y),
+            }
+            Ok(())
+        })
+    }
+
+    fn gradient(
+        &self,
+        _b: &mut Builder<'_>,
+        _x: &[Value],
+        _y: &[Value],
+        _dy: &[Option<Value>],
+    ) -> Gradient {
+        no_gradient(Self::NAME)
+    }
+}
+
+fn to_input<T: Real>(kernel: &[T], dy: &[T], cube: &Cube, channels: usize, dx: &mut [T]) {
+    let filters = kernel.len() / cube.taps().max(1);
+    let multiplier = (filters / channels).max(1);
+    let work = dy.len() * cube.taps();
+    parallel::chunks(dx, size(&cube.input) * channels, work, |image, dx| {
+        dx.fill(T::zero());
+        for place in 0..cube.places() {
+            let dy = &dy[(image * cube.places() + place) * filters..][..filters];
+            cube.each(place, |tap, position| {
+                let dx = &mut dx[position * channels..][..channels];
+                let kernel = &kernel[tap * filters..][..filters];
+                if multiplier == 1 {
+                    dx.iter_mut().zip(dy).zip(kernel).for_each(|((x, d), k)| *x += *d * *k);
+                    return;
+                }
+                let groups = dy.chunks_exact(multiplier).zip(kernel.chunks_exact(multiplier));
+                for (dx, (dy, kernel)) in dx.iter_mut().zip(groups) {
+                    dy.iter().zip(kernel).for_each(|(d, k)| *dx += *d * *k);
+                }
+            });
+        }
+    });
+}
+
+fn to_kernel<T: Real>(x: &[T], dy: &[T], cube: &Cube, channels: usize, dk: &mut [T]) {
+    let filters = dk.len() / cube.taps().max(1);
+    let multiplier = (filters / channels).max(1);
+    dk.fill(T::zero());
+    for (row, dy) in dy.chunks_exact(filters.max(1)).enumerate() {
+        let start = row / cube.places() * size(&cube.input);
+        cube.each(row % cube.places(), |tap, position| {
+            let x = &x[(start + position) * channels..][..channels];
+            let dk = &mut dk[tap * filters..][..filters];
+            if multiplier == 1 {
+                dk.iter_mut().zip(dy).zip(x).for_each(|((k, d), x)| *k += *d * *x);
+                return;
+            }
+            let groups = dk.chunks_exact_mut(multiplier).zip(dy.chunks_exact(multiplier));
+            for ((dk, dy), x) in groups.zip(x) {
+                dk.iter_mut().zip(dy).for_each(|(k, d)| *k += *d * *x);
+            }
+        });
+    }
+}
+
 #[test]
 fn borders_and_functions() {
     // A window of 3 with one place of border and steps of 2: sums of neighbours, 40 at most.
@@ -162,4 +286,19 @@ fn borders_and_functions() {
     op.finish.function = Some(Function::Clip(0.0, 40.0));
     let y = super::run(op, &[x, kernel]).unwrap();
     assert_eq!(y.as_slice::<f32>().unwrap(), [3.0, 30.0, 5.0, 40.0]);
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    let window = Window {
+        size: vec![3, 2],
+        strides: vec![2, 1],
+        dilation: vec![1, 2],
+        borders: vec![(1, 1), (0, 1)],
+    };
+    for multiplier in [1, 3] {
+        let x = super::some_numbers(&[2, 5, 4, 2], 0);
+        let kernel = super::some_numbers(&[3, 2, 2, multiplier], 3);
+        super::check_gradient(Depthwise::new(window.clone()), &[x, kernel]);
+    }
 }

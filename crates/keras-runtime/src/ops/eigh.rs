@@ -2,7 +2,8 @@
 
 use super::matrix::{self, Matrix};
 use super::svd::angle;
-use super::{Operator, Out, Spec, Types, inputs};
+use super::{Arithmetic, Gradient, Operator, Out, Spec, Types, inputs, nothing};
+use crate::graph::{Builder, Value};
 use crate::tensor::View;
 use crate::{Error, Result};
 
@@ -37,6 +38,45 @@ impl Operator for Eigh {
         let all: Vec<_> = matrix::read(Self::NAME, x)?.iter().map(eigen).collect();
         matrix::write(Self::NAME, values, all.iter().flat_map(|(v, _)| v.iter().copied()))?;
         matrix::write(Self::NAME, vectors, all.into_iter().flat_map(|(_, m)| m.data))
+    }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        // V · (diag dw + F ∘ Vᵀ·dV) · Vᵀ with F = 1 / (w_j - w_i) beside the diagonal; as only the
+        // lower triangle is read, it gets what is for both.
+        let [values, vectors] = [y[0], y[1]];
+        let n = b.rank(values);
+        let mut inner = match dy[0] {
+            Some(dw) => {
+                let one = matrix::identity_like(b, vectors)?;
+                let dw = b.expand(dw, n)?;
+                Some(b.mul(one, dw)?)
+            }
+            None => None,
+        };
+        if let Some(dv) = dy[1] {
+            let (row, column) = (b.expand(values, n - 1)?, b.expand(values, n)?);
+            let apart = b.sub(row, column)?;
+            let vt = b.transpose_matrices(vectors)?;
+            let turned = b.matmul(vt, dv)?;
+            let turned = b.binary(Arithmetic::DivNoNan, turned, apart)?;
+            inner = Some(match inner {
+                Some(inner) => b.add(inner, turned)?,
+                None => turned,
+            });
+        }
+        let Some(inner) = inner else { return nothing(x) };
+        let dx = b.matmul(vectors, inner)?;
+        let dx = b.matmul_transposed(dx, vectors)?;
+        let other = b.transpose_matrices(dx)?;
+        let both = b.add(dx, other)?;
+        let below = |i, j| if i == j { 0.5 } else { f64::from(u8::from(i > j)) };
+        Ok(vec![Some(matrix::band(b, both, below)?)])
     }
 }
 
@@ -76,4 +116,9 @@ fn vectors_keep_their_direction() {
     let (values, vectors) = eigen(&x);
     assert!((values[0] - 1.0).abs() < 1e-12 && (values[1] - 3.0).abs() < 1e-12);
     assert!((vectors[(0, 1)] - vectors[(1, 1)]).abs() < 1e-12);
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    super::check_gradient(Eigh, &[super::some_numbers(&[2, 3, 3], 1)]);
 }

@@ -1,6 +1,7 @@
 //! Axes turned around.
 
-use super::{Operator, Out, Spec, Types, inputs, single, split_at_axis};
+use super::{Gradient, Operator, Out, Spec, Types, inputs, single, split_at_axis, upstream};
+use crate::graph::{Builder, Value};
 use crate::tensor::{View, each_type};
 use crate::{Error, Result};
 
@@ -38,4 +39,19 @@ impl Operator for Flip {
         });
         Ok(())
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        _x: &[Value],
+        _y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        Ok(vec![Some(b.flip(upstream(Self::NAME, dy)?, self.axis)?)])
+    }
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    super::check_gradient(Flip { axis: 1 }, &[super::some_numbers(&[2, 3, 2], 0)]);
 }

@@ -1,7 +1,8 @@
 //! Numbers rounded to eight bits.
 
-use super::{Operator, Out, Spec, Types, inputs, single};
+use super::{Gradient, Operator, Out, Spec, Types, inputs, no_gradient, single};
 use crate::Result;
+use crate::graph::{Builder, Value};
 use crate::tensor::{View, out};
 
 /// Largest number of `float8_e4m3fn`.
@@ -43,6 +44,16 @@ impl Operator for Float8 {
             }
             Ok(())
         })
+    }
+
+    fn gradient(
+        &self,
+        _b: &mut Builder<'_>,
+        _x: &[Value],
+        _y: &[Value],
+        _dy: &[Option<Value>],
+    ) -> Gradient {
+        no_gradient(Self::NAME)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Slices of a tensor by their numbers.
 
-use super::{Operator, Out, Spec, Types, inputs, single, split_at_axis};
+use super::{Gradient, Operator, Out, Spec, Types, inputs, single, size, split_at_axis, upstream};
+use crate::graph::{Builder, Value};
 use crate::tensor::{View, each_type};
 use crate::{Error, Result};
 
@@ -56,5 +57,36 @@ impl Operator for Gather {
             }
         });
         Ok(())
+    }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        // Each row of the table gets the sum of what reaches its copies.
+        let shape = b.shape(x[0]).to_vec();
+        let (places, count) = (x[1], size(b.shape(x[1])));
+        let mut dy = upstream(Self::NAME, dy)?;
+        let n = b.rank(places);
+        // The axes of the indices to the front.
+        let axes = (self.axis..self.axis + n).chain(0..self.axis).chain(self.axis + n..b.rank(dy));
+        dy = b.transpose(dy, axes.collect::<Vec<_>>())?;
+        let places = b.reshape(places, [count])?;
+        let rows = [&shape[..self.axis], &shape[self.axis + 1..]].concat();
+        dy = b.reshape(dy, [&[count], &rows[..]].concat())?;
+        let sum = b.sum_rows(dy, places, shape[self.axis])?;
+        Ok(vec![Some(b.move_axis(sum, 0, self.axis)?), None])
+    }
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    let indices = crate::Tensor::new([2, 2], vec![0_i64, 2, -1, 0]).unwrap();
+    for axis in 0..3 {
+        let x = [super::some_numbers(&[3, 4, 3], 0), indices.clone()];
+        super::check_gradient(Gather { axis }, &x);
     }
 }

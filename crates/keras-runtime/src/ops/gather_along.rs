@@ -1,7 +1,11 @@
 //! Elements of a tensor by their numbers along an axis.
 
 use super::gather::place;
-use super::{Operator, Out, Spec, Types, inputs, single, split_at_axis};
+use super::{
+    Arithmetic, Gradient, Operator, Out, Relation, Spec, Types, inputs, single, size,
+    split_at_axis, upstream,
+};
+use crate::graph::{Builder, Value};
 use crate::tensor::{View, each_type};
 use crate::{Error, Result};
 
@@ -52,4 +56,37 @@ impl Operator for GatherAlong {
         });
         Ok(())
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        // Rows of one element: where each was read is where it goes.
+        let shape = b.shape(x[0]).to_vec();
+        let [outer, n, inner] = split_at_axis(&shape, self.axis);
+        let m = b.shape(x[1])[self.axis];
+        let negative = b.compare_number(Relation::Less, x[1], 0.0)?;
+        let from_end = b.with_number(Arithmetic::Add, x[1], n as f64)?;
+        let place = b.select(negative, from_end, x[1])?;
+        let place = b.reshape(place, [outer, m, inner])?;
+        let rows = b.indices((0..outer).map(|i| i * n))?;
+        let rows = b.reshape(rows, [outer, 1, 1])?;
+        let place = b.add(place, rows)?;
+        let place = b.with_number(Arithmetic::Mul, place, inner as f64)?;
+        let columns = b.indices(0..inner)?;
+        let place = b.add(place, columns)?;
+        let place = b.reshape(place, [outer * m * inner])?;
+        let dy = b.reshape(upstream(Self::NAME, dy)?, [outer * m * inner])?;
+        let sum = b.sum_rows(dy, place, size(&shape))?;
+        Ok(vec![Some(b.reshape(sum, shape)?), None])
+    }
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    let indices = crate::Tensor::new([2, 2, 1], vec![0_i64, 2, -1, 2]).unwrap();
+    super::check_gradient(GatherAlong { axis: 1 }, &[super::some_numbers(&[2, 3, 1], 0), indices]);
 }

@@ -2,7 +2,8 @@
 
 use keras_model::DType;
 
-use super::{Operator, Out, Spec, Types, inputs, single};
+use super::{Gradient, Operator, Out, Spec, Types, inputs, nothing, single};
+use crate::graph::{Builder, Value};
 use crate::kernels::hash;
 use crate::tensor::{Slice, View, out};
 use crate::{Error, Result};
@@ -62,6 +63,16 @@ impl Operator for HashBucket {
             }
         }
         Ok(())
+    }
+
+    fn gradient(
+        &self,
+        _b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        _dy: &[Option<Value>],
+    ) -> Gradient {
+        nothing(x)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use keras_model::DType;
 
-use super::{Operator, Out, Spec, Types, single};
+use super::{Gradient, Operator, Out, Spec, Types, nothing, single};
+use crate::graph::{Builder, Value};
 use crate::kernels::hash;
 use crate::tensor::{Slice, View, out};
 use crate::{Error, Result};
@@ -50,5 +51,15 @@ impl Operator for HashCross {
             *y = (joined % self.bins.max(1)).cast_signed();
         }
         Ok(())
+    }
+
+    fn gradient(
+        &self,
+        _b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        _dy: &[Option<Value>],
+    ) -> Gradient {
+        nothing(x)
     }
 }

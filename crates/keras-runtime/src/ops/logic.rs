@@ -3,7 +3,8 @@
 use keras_model::DType;
 
 use super::binary::zip;
-use super::{Operator, Out, Spec, Types, broadcast, inputs, single};
+use super::{Gradient, Operator, Out, Spec, Types, broadcast, inputs, nothing, single};
+use crate::graph::{Builder, Value};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -45,5 +46,15 @@ impl Operator for Logic {
             Connective::Xor => zip(shapes, a, b, y, |a, b| a ^ b),
         }
         Ok(())
+    }
+
+    fn gradient(
+        &self,
+        _b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        _dy: &[Option<Value>],
+    ) -> Gradient {
+        nothing(x)
     }
 }

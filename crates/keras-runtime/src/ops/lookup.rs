@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use keras_model::DType;
 
-use super::{HashBucket, Operator, Out, Spec, Types, inputs, single};
+use super::{Gradient, HashBucket, Operator, Out, Spec, Types, inputs, nothing, single};
+use crate::graph::{Builder, Value};
 use crate::tensor::{Slice, View, out};
 use crate::{Error, Result};
 
@@ -91,5 +92,15 @@ impl Operator for Lookup {
             }
         }
         Ok(())
+    }
+
+    fn gradient(
+        &self,
+        _b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        _dy: &[Option<Value>],
+    ) -> Gradient {
+        nothing(x)
     }
 }

@@ -3,7 +3,11 @@
 use keras_model::DType;
 
 use super::matrix::{self, Matrix};
-use super::{Operator, Out, Spec, Types, inputs, single};
+use super::{
+    Function, Gradient, Operator, Out, SolveTriangular, Spec, Types, inputs, nothing, single,
+    upstream,
+};
+use crate::graph::{Builder, Value};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -95,6 +99,37 @@ impl Operator for LuFactor {
         }
         matrix::write(Self::NAME, lu, factors.into_iter().flat_map(|f| f.lu.data))
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        _x: &[Value],
+        y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        // x[order] = L · U, so dx[order] = L⁻ᵀ · (lower Lᵀ·dL + upper dU·Uᵀ) · U⁻ᵀ.
+        let (lu, dlu) = (y[0], upstream(Self::NAME, dy)?);
+        let below = |i: usize, j: usize| f64::from(u8::from(i > j));
+        let above = |i: usize, j: usize| f64::from(u8::from(i <= j));
+        let (l, u) = (matrix::band(b, lu, below)?, matrix::band(b, lu, above)?);
+        let one = matrix::identity_like(b, lu)?;
+        let l = b.add(l, one)?;
+        let (lt, ut) = (b.transpose_matrices(l)?, b.transpose_matrices(u)?);
+        let (dl, du) = (matrix::band(b, dlu, below)?, matrix::band(b, dlu, above)?);
+        let (dl, du) = (b.matmul(lt, dl)?, b.matmul(du, ut)?);
+        let (dl, du) = (matrix::band(b, dl, below)?, matrix::band(b, du, above)?);
+        let inner = b.add(dl, du)?;
+        let left = b.op(SolveTriangular { lower: false }, &[lt, inner])?;
+        let left = b.transpose_matrices(left)?;
+        let both = b.op(SolveTriangular { lower: false }, &[u, left])?;
+        let both = b.transpose_matrices(both)?;
+        // Row `order[i]` of `x` is row `i` of the factors.
+        let shape = b.shape(both).to_vec();
+        let places = b.argsort(y[1], shape.len() - 2, false)?;
+        let places = b.expand(places, shape.len() - 1)?;
+        let places = b.broadcast_to(places, shape.clone())?;
+        Ok(vec![Some(b.gather_along(both, places, shape.len() - 2)?)])
+    }
 }
 
 /// The determinant of each matrix.
@@ -136,6 +171,27 @@ impl Operator for Determinant {
             }
         }
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        // det x · x⁻ᵀ; of the logarithm x⁻ᵀ.
+        let xt = b.transpose_matrices(x[0])?;
+        let one = matrix::identity_like(b, xt)?;
+        let inverse = b.op(Solve, &[xt, one])?;
+        let Some(mut factor) = dy.last().copied().flatten() else { return nothing(x) };
+        if !self.log {
+            factor = b.mul(factor, y[0])?;
+        }
+        for _ in 0..2 {
+            factor = b.expand(factor, b.rank(factor))?;
+        }
+        Ok(vec![Some(b.mul(inverse, factor)?)])
+    }
 }
 
 fn sign_of(x: f64) -> f64 {
@@ -170,6 +226,20 @@ impl Operator for Solve {
         let solved: Vec<Matrix> = solved.collect::<Result<_>>()?;
         matrix::write(Self::NAME, y, solved.into_iter().flat_map(|m| m.data))
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        // db = a⁻ᵀ · dy, da = -db · yᵀ.
+        let at = b.transpose_matrices(x[0])?;
+        let db = b.op(Self, &[at, upstream(Self::NAME, dy)?])?;
+        let da = b.matmul_transposed(db, y[0])?;
+        Ok(vec![Some(b.unary(Function::Neg, da)?), Some(db)])
+    }
 }
 
 /// The shape rule of equations.
@@ -194,4 +264,13 @@ fn a_row_that_begins_with_zero_is_exchanged() {
     );
     let zero = crate::Tensor::zeros([2, 2], DType::Float32);
     assert!(super::run(Solve, &[zero, b]).is_err());
+}
+
+#[test]
+fn gradients_are_the_slopes() {
+    let (a, b) = (super::some_numbers(&[2, 3, 3], 1), super::some_numbers(&[2, 3, 2], 2));
+    super::check_gradient(Solve, &[a.clone(), b]);
+    super::check_gradient(Determinant { log: false }, std::slice::from_ref(&a));
+    super::check_gradient(Determinant { log: true }, std::slice::from_ref(&a));
+    super::check_gradient(LuFactor, &[a]);
 }

@@ -3,8 +3,12 @@
 use std::sync::Arc;
 
 use super::finish::{Finish, Operands};
-use super::{Dims, Operator, Out, Spec, Types, broadcast, broadcast_strides, rows, single, size};
+use super::{
+    Dims, Gradient, Operator, Out, Spec, Types, broadcast, broadcast_strides, inputs, rows, single,
+    size, upstream,
+};
 use crate::element::Number;
+use crate::graph::{Builder, Value};
 use crate::kernels::{Epilogue, Matrix, Packed, PackedCache, gemm, gemv, with_scratch};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
@@ -90,6 +94,34 @@ impl Operator for MatMul {
             return Ok(());
         }
         numbers!(a.data.dtype(), Self::NAME, T => self.run::<T>(*a, *b, operands.added(Self::NAME)?, y))
+    }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        let ([a, w], mut dy) = (*inputs(Self::NAME, x)?, upstream(Self::NAME, dy)?);
+        let shapes = [b.shape(a).to_vec(), b.shape(w).to_vec()];
+        let mut rows = a;
+        if let (&[p, q], [outer @ .., k]) = (&shapes[1][..], &shapes[0][..]) {
+            // One matrix for all rows: one product.
+            let n = if self.transposed { p } else { q };
+            rows = b.reshape(a, [size(outer), *k])?;
+            dy = b.reshape(dy, [size(outer), n])?;
+        }
+        let da = if self.transposed { b.matmul(dy, w)? } else { b.matmul_transposed(dy, w)? };
+        let [left, right] = if self.transposed { [dy, rows] } else { [rows, dy] };
+        let left = b.transpose_matrices(left)?;
+        let dw = b.matmul(left, right)?;
+        let da = if b.rank(da) < shapes[0].len() {
+            b.reshape(da, shapes[0].clone())?
+        } else {
+            b.sum_to(da, &shapes[0])?
+        };
+        Ok(vec![Some(da), Some(b.sum_to(dw, &shapes[1])?)])
     }
 }
 
@@ -194,4 +226,20 @@ fn multiplies_batches() {
     assert_eq!(y.shape(), [2, 2, 2, 2]);
     // Row 1 of the first matrix of `a` with row 0 of the second of `b`.
     assert_eq!(y.as_slice::<f32>().unwrap()[6], 3.0 * 6.0 + 4.0 * 7.0 + 5.0 * 8.0);
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    let x = super::some_numbers;
+    for transposed in [false, true] {
+        let op = MatMul { transposed, ..MatMul::default() };
+        let of = |outer: &[usize]| {
+            let inner = if transposed { [4, 3] } else { [3, 4] };
+            x(&[outer, &inner].concat(), 3)
+        };
+        super::check_gradient(op.clone(), &[x(&[2, 3], 0), of(&[])]);
+        super::check_gradient(op.clone(), &[x(&[2, 2, 3], 0), of(&[])]);
+        super::check_gradient(op.clone(), &[x(&[2, 1, 2, 3], 0), of(&[2])]);
+        super::check_gradient(op, &[x(&[2, 3], 0), of(&[2])]);
+    }
 }

@@ -4,6 +4,7 @@
 use std::ops::{Index, IndexMut};
 
 use super::{Out, Spec};
+use crate::graph::{Builder, Value};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -78,6 +79,26 @@ pub(super) fn square<'a>(name: &'static str, x: &'a Spec) -> Result<(&'a [usize]
         (outer, rows, columns) if rows == columns => Ok((outer, rows)),
         _ => Err(Error::op(name, format!("takes square matrices, found {:?}", x.shape))),
     }
+}
+
+/// Matrices of the graph, each element times a factor of its place.
+pub(super) fn band(
+    b: &mut Builder<'_>,
+    x: Value,
+    factor: impl Fn(usize, usize) -> f64,
+) -> Result<Value> {
+    let &[.., rows, columns] = b.shape(x) else { return Ok(x) };
+    let table = || Matrix::new(rows, columns, factor).data;
+    let factors = b.table([rows, columns], b.dtype(x), table)?;
+    b.mul(x, factors)
+}
+
+/// The identity in the shape and the type of square matrices of the graph.
+pub(super) fn identity_like(b: &mut Builder<'_>, x: Value) -> Result<Value> {
+    let shape = b.shape(x).to_vec();
+    let n = shape.last().copied().unwrap_or(0);
+    let one = b.table([n, n], b.dtype(x), || Matrix::identity(n).data)?;
+    b.broadcast_to(one, shape)
 }
 
 /// All matrices of a tensor.

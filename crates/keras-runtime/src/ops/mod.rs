@@ -20,6 +20,7 @@
 use keras_model::DType;
 use smallvec::{SmallVec, smallvec};
 
+use crate::graph::{Builder, Value};
 use crate::tensor::{SliceMut, View};
 use crate::{Error, Result};
 
@@ -66,6 +67,39 @@ pub(crate) trait Operator {
 
     /// Computes the outputs.
     fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()>;
+
+    /// What reaches the inputs of what reaches the outputs: adds operations to the graph that make
+    /// `dx` of `dy`. At least one `dy` is there; a `dx` is in the shape and the type of its input,
+    /// `None` if nothing depends on it smoothly: whole numbers, comparisons, rounding.
+    ///
+    /// # Errors
+    /// [`no_gradient`] for what has one in mathematics but not here.
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient;
+}
+
+/// For each input of an operation what reaches it, if something does.
+pub(crate) type Gradient = Result<Vec<Option<Value>>>;
+
+/// That nothing reaches the inputs.
+#[allow(clippy::unnecessary_wraps, reason = "it is the whole answer of an operation")]
+pub(crate) fn nothing(x: &[Value]) -> Gradient {
+    Ok(vec![None; x.len()])
+}
+
+/// That something would have to reach the inputs, and no rule for it is known.
+pub(crate) fn no_gradient(name: &'static str) -> Gradient {
+    Err(Error::op(name, "has no gradient"))
+}
+
+/// What reaches the one output of an operation.
+pub(crate) fn upstream(name: &'static str, dy: &[Option<Value>]) -> Result<Value> {
+    dy.first().copied().flatten().ok_or_else(|| Error::op(name, "is not reached by a gradient"))
 }
 
 macro_rules! ops {
@@ -89,6 +123,16 @@ macro_rules! ops {
 
             pub(crate) fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
                 match self { $(Self::$variant(op) => op.forward(x, y)),* }
+            }
+
+            pub(crate) fn gradient(
+                &self,
+                b: &mut Builder<'_>,
+                x: &[Value],
+                y: &[Value],
+                dy: &[Option<Value>],
+            ) -> Gradient {
+                match self { $(Self::$variant(op) => op.gradient(b, x, y, dy)),* }
             }
         }
 
@@ -143,6 +187,8 @@ mod arg_reduce;
 mod binary;
 mod broadcast_to;
 mod cast;
+#[cfg(test)]
+mod check;
 mod cholesky;
 mod clahe;
 mod compare;
@@ -171,13 +217,16 @@ mod pool;
 mod qr;
 mod random;
 mod recurrent;
+mod recurrent_gradient;
 mod reduce;
 mod reshape;
 mod scatter;
 mod select;
 mod slice;
+mod slope;
 mod softmax;
 mod sort;
+mod stop_gradient;
 mod svd;
 mod tokens;
 mod transpose;
@@ -194,11 +243,11 @@ pub(crate) use cholesky::Cholesky;
 pub(crate) use clahe::Clahe;
 pub(crate) use compare::{Compare, Relation};
 pub(crate) use concat::Concat;
-pub(crate) use conv::Conv;
+pub(crate) use conv::{Conv, ConvKernel};
 pub(crate) use conv_transpose::ConvTranspose;
-pub(crate) use ctc::{CtcDecode, CtcLoss, Strategy};
+pub(crate) use ctc::{CtcDecode, CtcGradient, CtcLoss, Strategy};
 pub(crate) use cumulative::Cumulative;
-pub(crate) use depthwise::Depthwise;
+pub(crate) use depthwise::{Depthwise, DepthwiseGradient};
 pub(crate) use eigh::Eigh;
 pub(crate) use finish::Finish;
 pub(crate) use flip::Flip;
@@ -211,19 +260,22 @@ pub(crate) use logic::{Connective, Logic};
 pub(crate) use lookup::{Lookup, Unknown, Vocabulary};
 pub(crate) use lu::{Determinant, LuFactor, Solve};
 pub(crate) use matmul::MatMul;
-pub(crate) use normalize::Normalize;
+pub(crate) use normalize::{Normalize, NormalizeGradient};
 pub(crate) use pad::{Pad, PadMode};
-pub(crate) use pool::{Pool, PoolKind};
+pub(crate) use pool::{Pool, PoolGradient, PoolKind};
 pub(crate) use qr::Qr;
 pub(crate) use random::{Distribution, Random};
 pub(crate) use recurrent::{CellKind, Recurrent};
+pub(crate) use recurrent_gradient::RecurrentGradient;
 pub(crate) use reduce::{Reduce, Reduction};
 pub(crate) use reshape::Reshape;
 pub(crate) use scatter::{Scatter, Scattering};
 pub(crate) use select::Select;
 pub(crate) use slice::StridedSlice;
+pub(crate) use slope::Slope;
 pub(crate) use softmax::Softmax;
 pub(crate) use sort::ArgSort;
+pub(crate) use stop_gradient::StopGradient;
 pub(crate) use svd::Svd;
 pub(crate) use tokens::{Split, Splitter, TokenCounts, TokenPlaces};
 pub(crate) use transpose::Transpose;
@@ -243,11 +295,14 @@ ops! {
     Compare(Compare),
     Concat(Concat),
     Conv(Conv),
+    ConvKernel(ConvKernel),
     ConvTranspose(ConvTranspose),
     CtcDecode(CtcDecode),
+    CtcGradient(CtcGradient),
     CtcLoss(CtcLoss),
     Cumulative(Cumulative),
     Depthwise(Depthwise),
+    DepthwiseGradient(DepthwiseGradient),
     Determinant(Determinant),
     Eigh(Eigh),
     Flip(Flip),
@@ -261,18 +316,23 @@ ops! {
     LuFactor(LuFactor),
     MatMul(MatMul),
     Normalize(Normalize),
+    NormalizeGradient(NormalizeGradient),
     Pad(Pad),
     Pool(Pool),
+    PoolGradient(PoolGradient),
     Qr(Qr),
     Random(Random),
     Recurrent(Recurrent),
+    RecurrentGradient(RecurrentGradient),
     Reduce(Reduce),
     Reshape(Reshape),
     Scatter(Scatter),
     Select(Select),
+    Slope(Slope),
     Softmax(Softmax),
     Solve(Solve),
     SolveTriangular(SolveTriangular),
+    StopGradient(StopGradient),
     StridedSlice(StridedSlice),
     Svd(Svd),
     TokenCounts(TokenCounts),
@@ -382,6 +442,9 @@ pub(crate) fn inputs<'a, T, const N: usize>(name: &'static str, x: &'a [T]) -> R
 pub(crate) fn single<'a, 'b>(name: &'static str, y: &'a mut [Out<'b>]) -> Result<&'a mut Out<'b>> {
     y.first_mut().ok_or_else(|| Error::op(name, "has no output"))
 }
+
+#[cfg(test)]
+pub(crate) use check::{check_gradient, check_gradient_within, numbers as some_numbers};
 
 #[cfg(test)]
 pub(crate) fn run(op: impl Into<Op>, x: &[crate::Tensor]) -> Result<crate::Tensor> {

@@ -1,6 +1,7 @@
 //! Elements added at the borders.
 
-use super::{Operator, Out, Spec, Types, inputs, rows, single, strides};
+use super::{Gradient, Operator, Out, Spec, Types, inputs, rows, single, strides, upstream};
+use crate::graph::{Builder, Value};
 use crate::tensor::{SliceMut, View, each_type};
 use crate::{Error, Result};
 
@@ -108,6 +109,33 @@ impl Operator for Pad {
         });
         Ok(())
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        let (mut dx, shape) = (upstream(Self::NAME, dy)?, b.shape(x[0]).to_vec());
+        for (axis, (before, after)) in self.borders.iter().enumerate() {
+            let n = shape[axis];
+            if let PadMode::Constant(_) = self.mode {
+                dx = b.slice(dx, axis, *before, before + n)?;
+            } else if before + after > 0 {
+                // Each element gets the sum of what reaches its copies.
+                let all = before + n + after;
+                let source =
+                    |i: usize| self.mode.source(i as i64 - *before as i64, n as i64) as usize;
+                b.check_value("table", &[all], keras_model::DType::Int64)?;
+                let places = b.indices((0..all).map(source))?;
+                dx = b.move_axis(dx, axis, 0)?;
+                dx = b.sum_rows(dx, places, n)?;
+                dx = b.move_axis(dx, 0, axis)?;
+            }
+        }
+        Ok(vec![Some(dx)])
+    }
 }
 
 /// Sets all elements to a number; strings to nothing.
@@ -142,4 +170,13 @@ fn modes_as_numpy_has_them() {
     assert_eq!(pad(PadMode::Reflect), [3, 2, 1, 2, 3, 2, 1, 2, 3]);
     assert_eq!(pad(PadMode::Symmetric), [2, 1, 1, 2, 3, 3, 2, 1, 1]);
     assert_eq!(pad(PadMode::Wrap), [2, 3, 1, 2, 3, 1, 2, 3, 1]);
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    use PadMode::{Constant, Edge, Reflect, Symmetric, Wrap};
+    for mode in [Constant(2.0), Edge, Reflect, Symmetric, Wrap] {
+        let op = Pad { borders: vec![(1, 2), (2, 0)], mode };
+        super::check_gradient(op, &[super::some_numbers(&[3, 3], 0)]);
+    }
 }

@@ -3,8 +3,9 @@
 use keras_model::DType;
 
 use super::window::{Cube, Window, inner};
-use super::{Operator, Out, Spec, Types, inputs, single, size};
+use super::{Gradient, Operator, Out, Spec, Types, inputs, no_gradient, single, size, upstream};
 use crate::element::Number;
+use crate::graph::{Builder, Value};
 use crate::kernels::{Combine, Run, parallel, slide};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
@@ -50,6 +51,17 @@ impl Operator for Pool {
             return self.slide(x, &cube, y);
         }
         numbers!(x.data.dtype(), Self::NAME, T => self.run::<T>(x, &cube, y))
+    }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        let op = PoolGradient { window: self.window.clone(), kind: self.kind };
+        Ok(vec![Some(b.op(op, &[x[0], upstream(Self::NAME, dy)?])?)])
     }
 }
 
@@ -106,4 +118,114 @@ impl Pool {
         });
         Ok(())
     }
+}
+
+/// The gradient of [`Pool`]: of the largest all goes to the first that is as large, of the mean each
+/// element gets its share.
+///
+/// # Shapes
+/// `x: [batch, spatial.., channels]` and `dy: [batch, windows.., channels]` to the shape of `x`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct PoolGradient {
+    pub(crate) window: Window,
+    pub(crate) kind: PoolKind,
+}
+
+impl Operator for PoolGradient {
+    const NAME: &'static str = "pool_gradient";
+    const TYPES: Types = Types::Numbers;
+
+    fn output(&self, x: &[Spec]) -> Result<Vec<Spec>> {
+        let [x, dy] = inputs(Self::NAME, x)?;
+        let op = Pool { window: self.window.clone(), kind: self.kind };
+        if op.output(std::slice::from_ref(x))? != [dy.clone()] {
+            return Err(Error::op(Self::NAME, format!("{dy:?} does not fit {x:?}")));
+        }
+        Ok(vec![x.clone()])
+    }
+
+    fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
+        let ([x, dy], dx) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
+        numbers!(x.data.dtype(), Self::NAME, T => self.run::<T>(x, dy, dx))
+    }
+
+    fn gradient(
+        &self,
+        _b: &mut Builder<'_>,
+        _x: &[Value],
+        _y: &[Value],
+        _dy: &[Option<Value>],
+    ) -> Gradient {
+        no_gradient(Self::NAME)
+    }
+}
+
+impl PoolGradient {
+    fn run<T: Number>(&self, x: &View<'_>, dy: &View<'_>, dx: &mut Out<'_>) -> Result<()> {
+        let cube = self.window.cube(inner(x.shape), inner(dy.shape));
+        let channels = x.shape.last().copied().unwrap_or(0).max(1);
+        let (x, dy) = (x.of::<T>(Self::NAME)?, dy.of::<T>(Self::NAME)?);
+        let dx = out::<T>(&mut dx.data, Self::NAME)?;
+        let image = size(&cube.input) * channels;
+        let work = dy.len() * cube.taps();
+        parallel::chunks(dx, image, work, |i, dx| {
+            dx.fill(T::zero());
+            let x = &x[i * image..][..dx.len()];
+            // For each channel the largest element yet and where it is.
+            let mut best = vec![(T::LOWEST, usize::MAX); channels];
+            for place in 0..cube.places() {
+                let dy = &dy[(i * cube.places() + place) * channels..][..channels];
+                if self.kind == PoolKind::Average {
+                    let mut count = 0_usize;
+                    cube.each(place, |_, _| count += 1);
+                    let count = <T as num_traits::NumCast>::from(count).unwrap_or_else(T::one);
+                    cube.each(place, |_, position| {
+                        let dx = &mut dx[position * channels..][..channels];
+                        dx.iter_mut().zip(dy).for_each(|(dx, d)| *dx = dx.plus(d.divide(count)));
+                    });
+                    continue;
+                }
+                best.fill((T::LOWEST, usize::MAX));
+                cube.each(place, |_, position| {
+                    let x = &x[position * channels..][..channels];
+                    for (best, x) in best.iter_mut().zip(x) {
+                        if best.1 == usize::MAX || *x > best.0 {
+                            *best = (*x, position);
+                        }
+                    }
+                });
+                for (c, ((_, position), d)) in best.iter().zip(dy).enumerate() {
+                    if *position != usize::MAX {
+                        let dx = &mut dx[position * channels + c];
+                        *dx = dx.plus(*d);
+                    }
+                }
+            }
+        });
+        Ok(())
+    }
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    for kind in [PoolKind::Max, PoolKind::Average] {
+        let window = Window {
+            size: vec![3, 2],
+            strides: vec![2, 1],
+            dilation: vec![1, 2],
+            borders: vec![(1, 1), (0, 1)],
+        };
+        super::check_gradient(Pool { window, kind }, &[super::some_numbers(&[2, 5, 4, 2], 0)]);
+    }
+}
+
+/// As TensorFlow has it.
+#[test]
+fn of_equal_ones_the_first_gets_all() {
+    let window =
+        Window { size: vec![2], strides: vec![2], dilation: vec![1], borders: vec![(0, 0)] };
+    let x = crate::Tensor::new([1, 4, 1], vec![1.0_f32, 1.0, 0.0, 2.0]).unwrap();
+    let dy = crate::Tensor::new([1, 2, 1], vec![5.0_f32, 7.0]).unwrap();
+    let dx = super::run(PoolGradient { window, kind: PoolKind::Max }, &[x, dy]).unwrap();
+    assert_eq!(dx.as_slice::<f32>().unwrap(), [5.0, 0.0, 0.0, 7.0]);
 }

@@ -1,7 +1,8 @@
 //! An orthogonal and a triangular factor.
 
 use super::matrix::{self, Matrix};
-use super::{Operator, Out, Spec, Types, inputs};
+use super::{Gradient, Operator, Out, SolveTriangular, Spec, Types, inputs, no_gradient};
+use crate::graph::{Builder, Value};
 use crate::tensor::View;
 use crate::{Error, Result};
 
@@ -44,6 +45,54 @@ impl Operator for Qr {
         matrix::write(Self::NAME, q, all_q)?;
         matrix::write(Self::NAME, r, all_r)
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        let shape = b.shape(x[0]).to_vec();
+        let rank = shape.len();
+        let (m, n) = (shape[rank - 2], shape[rank - 1]);
+        if self.complete && m != n {
+            return no_gradient("qr of matrices that are not square, in full,");
+        }
+        let (q, r) = (y[0], y[1]);
+        let dq = dy[0].map_or_else(|| b.zeros_like(q), Ok)?;
+        let dr = dy[1].map_or_else(|| b.zeros_like(r), Ok)?;
+        if m >= n {
+            return Ok(vec![Some(of_tall(b, [q, r], [dq, dr])?)]);
+        }
+        // The columns behind the square are q · r there: what reaches them reaches `q` as well.
+        let (u, du) = (b.slice(r, rank - 1, 0, m)?, b.slice(dr, rank - 1, 0, m)?);
+        let rest = b.slice(x[0], rank - 1, m, n)?;
+        let dv = b.slice(dr, rank - 1, m, n)?;
+        let more = b.matmul_transposed(rest, dv)?;
+        let dq = b.add(dq, more)?;
+        let first = of_tall(b, [q, u], [dq, du])?;
+        let second = b.matmul(q, dv)?;
+        Ok(vec![Some(b.concat(&[first, second], rank - 1)?)])
+    }
+}
+
+/// What reaches matrices with no more columns than rows: `(dq + q · m) · r⁻ᵀ`, `m` the lower half
+/// of `r · drᵀ - dqᵀ · q`, mirrored.
+fn of_tall(b: &mut Builder<'_>, [q, r]: [Value; 2], [dq, dr]: [Value; 2]) -> Result<Value> {
+    let first = b.matmul_transposed(r, dr)?;
+    let dqt = b.transpose_matrices(dq)?;
+    let second = b.matmul(dqt, q)?;
+    let m = b.sub(first, second)?;
+    let below = matrix::band(b, m, |i, j| f64::from(u8::from(i > j)))?;
+    let rest = matrix::band(b, m, |i, j| f64::from(u8::from(i >= j)))?;
+    let rest = b.transpose_matrices(rest)?;
+    let m = b.add(below, rest)?;
+    let turned = b.matmul(q, m)?;
+    let sum = b.add(dq, turned)?;
+    let sum = b.transpose_matrices(sum)?;
+    let dx = b.op(SolveTriangular { lower: false }, &[r, sum])?;
+    b.transpose_matrices(dx)
 }
 
 /// Both factors, the first one square.
@@ -85,4 +134,11 @@ fn the_factors_make_the_matrix() {
         }
     }
     assert!((r[(0, 0)] + 5.0).abs() < 1e-12 && r[(1, 0)] == 0.0);
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    for (m, n) in [(3, 3), (4, 2), (2, 4)] {
+        super::check_gradient(Qr { complete: false }, &[super::some_numbers(&[2, m, n], 0)]);
+    }
 }

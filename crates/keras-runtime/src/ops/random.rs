@@ -2,7 +2,8 @@
 
 use keras_model::DType;
 
-use super::{Operator, Out, Spec, Types, inputs, single};
+use super::{Gradient, Operator, Out, Spec, Types, inputs, nothing, single};
+use crate::graph::{Builder, Value};
 use crate::random::Stream;
 use crate::tensor::{View, out};
 use crate::{Error, Result};
@@ -54,6 +55,16 @@ impl Operator for Random {
             Distribution::Normal => stream.normal(y),
         }
         Ok(())
+    }
+
+    fn gradient(
+        &self,
+        _b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        _dy: &[Option<Value>],
+    ) -> Gradient {
+        nothing(x)
     }
 }
 

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use keras_model::DType;
 
 use super::unary::{Function, apply};
-use super::{Operator, Out, Spec, Types};
+use super::{Gradient, Operator, Out, Spec, Types};
 use crate::element::Real;
+use crate::graph::{Builder, Value};
 use crate::kernels::{Epilogue, Matrix, Packed, PackedCache, gemm, parallel, with_scratch};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
@@ -113,10 +114,25 @@ impl Operator for Recurrent {
     fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
         floats!(x[0].data.dtype(), Self::NAME, T => self.run::<T>(x, y))
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        self.through_time(b, x, y, dy)
+    }
 }
 
 /// `y = x · B` for small matrices of `f64`, through the kernel for `f32`.
-trait Step: Real {
+pub(super) trait Step: Real {
+    /// A matrix `[k, n]` in the form that the kernel reads, if it is one for it.
+    fn pack(_b: &[Self], _sizes: [usize; 2]) -> Option<Packed> {
+        None
+    }
+
     fn product(x: &[Self], b: &[Self], packed: Option<&Packed>, y: &mut [Self], sizes: [usize; 3]) {
         let ([k, n, row], _) = (sizes, packed);
         for (x, y) in x.chunks_exact(k.max(1)).zip(y.chunks_exact_mut(n.max(1))) {
@@ -136,6 +152,10 @@ trait Step: Real {
 impl Step for f64 {}
 
 impl Step for f32 {
+    fn pack(b: &[f32], sizes: [usize; 2]) -> Option<Packed> {
+        Some(Packed::new(b, sizes, sizes[1], 1))
+    }
+
     fn product(x: &[f32], b: &[f32], packed: Option<&Packed>, y: &mut [f32], sizes: [usize; 3]) {
         let [k, n, row] = sizes;
         if let Some(packed) = packed {
@@ -334,4 +354,4 @@ impl Recurrent {
 }
 
 /// Sequences that one thread computes at least: their steps share the reads of `U`.
-const LEAST_TOGETHER: usize = 4;
+pub(super) const LEAST_TOGETHER: usize = 4;

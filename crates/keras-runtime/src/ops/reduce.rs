@@ -2,8 +2,9 @@
 
 use smallvec::SmallVec;
 
-use super::{Operator, Out, Spec, Types, inputs, single};
+use super::{Gradient, Operator, Out, Relation, Spec, Types, inputs, single, size, upstream};
 use crate::element::Number;
+use crate::graph::{Builder, Value};
 use crate::kernels::{PlainLoop, dispatch_loop};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
@@ -65,6 +66,68 @@ impl Operator for Reduce {
         let ([x], y) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
         numbers!(x.data.dtype(), Self::NAME, T => self.run::<T>(x, y))
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        let (dy, shape) = (upstream(Self::NAME, dy)?, b.shape(x[0]).to_vec());
+        let wide = reduced(&shape, &self.axes, true);
+        let dy = b.reshape(dy, wide.clone())?;
+        let count: usize = self.axes.iter().map(|a| shape[*a]).product();
+        let dx = match self.reduction {
+            Reduction::Sum => b.broadcast_to(dy, shape)?,
+            Reduction::Mean => {
+                let share = b.scale(dy, 1.0 / count.max(1) as f64)?;
+                b.broadcast_to(share, shape)?
+            }
+            // Equal ones share it.
+            Reduction::Max | Reduction::Min => {
+                let y = b.reshape(y[0], wide)?;
+                let hit = b.compare(Relation::Equal, x[0], y)?;
+                let hit = b.cast(hit, b.dtype(dy))?;
+                let hits = b.sum(hit, &self.axes, true)?;
+                let share = b.div(dy, hits)?;
+                b.mul(hit, share)?
+            }
+            Reduction::Prod => {
+                let others = product_of_others(b, x[0], &self.axes)?;
+                b.mul(others, dy)?
+            }
+        };
+        Ok(vec![Some(dx)])
+    }
+}
+
+/// For each element the product of the others that become one with it, right for zeros too.
+fn product_of_others(b: &mut Builder<'_>, x: Value, axes: &[usize]) -> Result<Value> {
+    let shape = b.shape(x).to_vec();
+    let kept = (0..shape.len()).filter(|a| !axes.contains(a));
+    let order: Vec<usize> = kept.chain(axes.iter().copied()).collect();
+    let moved = b.transpose(x, order.clone())?;
+    let wide = b.shape(moved).to_vec();
+    let n: usize = axes.iter().map(|a| shape[*a]).product();
+    let rows = b.reshape(moved, [size(&shape).checked_div(n).unwrap_or(0), n])?;
+    // Those before an element: all products shifted by one.
+    let before = |b: &mut Builder<'_>, rows: Value| {
+        let one = b.scalar(1.0, b.dtype(rows))?;
+        let one = b.broadcast_to(one, [b.shape(rows)[0], n.min(1)])?;
+        let rest = b.slice(rows, 1, 0, n.saturating_sub(1))?;
+        let shifted = b.concat(&[one, rest], 1)?;
+        b.cumulative(shifted, 1, true)
+    };
+    let first = before(b, rows)?;
+    let turned = b.flip(rows, 1)?;
+    let behind = before(b, turned)?;
+    let behind = b.flip(behind, 1)?;
+    let product = b.mul(first, behind)?;
+    let product = b.reshape(product, wide)?;
+    let mut back = vec![0; order.len()];
+    order.iter().enumerate().for_each(|(to, from)| back[*from] = to);
+    b.transpose(product, back)
 }
 
 impl Reduce {
@@ -201,4 +264,18 @@ fn along_axes() {
     assert_eq!(reduce(&[0, 2], Reduction::Sum), [14.0, 22.0]);
     assert_eq!(reduce(&[1], Reduction::Max), [3.0, 4.0, 7.0, 8.0]);
     assert_eq!(reduce(&[0, 1, 2], Reduction::Mean), [4.5]);
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    use Reduction::{Max, Mean, Min, Prod, Sum};
+    for reduction in [Sum, Mean, Prod, Max, Min] {
+        for (axes, keepdims) in [(vec![0, 2], false), (vec![1], true)] {
+            let op = Reduce { reduction, axes, keepdims };
+            super::check_gradient(op, &[super::some_numbers(&[2, 3, 2], 0)]);
+        }
+    }
+    // A zero leaves the product of the others.
+    let x = crate::Tensor::new([4], vec![2.0_f64, 0.0, 3.0, 0.5]).unwrap();
+    super::check_gradient(Reduce { reduction: Prod, axes: vec![0], keepdims: false }, &[x]);
 }

@@ -1,6 +1,7 @@
 //! Another shape for the same elements. Free: the plan gives both values the same memory.
 
-use super::{Operator, Out, Spec, Types, inputs, single, size};
+use super::{Gradient, Operator, Out, Spec, Types, inputs, single, size, upstream};
+use crate::graph::{Builder, Value};
 use crate::tensor::{View, each_type};
 use crate::{Error, Result};
 
@@ -31,4 +32,20 @@ impl Operator for Reshape {
         each_type!(x.data, &mut y.data, |x, y| y.clone_from_slice(x));
         Ok(())
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        let shape = b.shape(x[0]).to_vec();
+        Ok(vec![Some(b.reshape(upstream(Self::NAME, dy)?, shape)?)])
+    }
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    super::check_gradient(Reshape { shape: vec![3, 2] }, &[super::some_numbers(&[2, 3], 0)]);
 }

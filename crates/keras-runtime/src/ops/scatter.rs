@@ -1,7 +1,11 @@
 //! Elements written to places that are given.
 
-use super::{Operator, Out, Spec, Types, inputs, single, size};
+use super::{
+    Arithmetic, Gradient, Operator, Out, Relation, Spec, Types, inputs, no_gradient, single, size,
+    upstream,
+};
 use crate::element::Number;
+use crate::graph::{Builder, Value};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -56,6 +60,53 @@ impl Operator for Scatter {
         let places = places.of::<i64>(Self::NAME)?;
         numbers!(x.data.dtype(), Self::NAME, T => self.run::<T>(x, places, updates, y))
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        let ([x, places, updates], dy) = (*inputs(Self::NAME, x)?, upstream(Self::NAME, dy)?);
+        let zero = b.scalar(0.0, b.dtype(dy))?;
+        // A row that is left out reads any, and gets nothing.
+        let first = b.with_number(Arithmetic::Max, places, 0.0)?;
+        let wide = |b: &mut Builder<'_>, rows: Value| {
+            let shape = [&[b.shape(rows)[0]], &vec![1; b.rank(dy) - 1][..]].concat();
+            b.reshape(rows, shape)
+        };
+        let is_used = b.compare_number(Relation::GreaterEqual, places, 0.0)?;
+        let is_used = wide(b, is_used)?;
+        let read = |b: &mut Builder<'_>, from: Value| -> Result<Value> {
+            let rows = b.gather(from, first, 0)?;
+            if self.negative_skips { b.select(is_used, rows, zero) } else { Ok(rows) }
+        };
+        match self.how {
+            Scattering::Add => Ok(vec![Some(dy), None, Some(read(b, dy)?)]),
+            Scattering::Set => {
+                let zeros = b.zeros_like(updates)?;
+                let dx = b.op(*self, &[dy, places, zeros])?;
+                Ok(vec![Some(dx), None, Some(read(b, dy)?)])
+            }
+            // Equal ones share it.
+            Scattering::Max | Scattering::Min => {
+                let (dtype, y) = (b.dtype(dy), y[0]);
+                let own = b.compare(Relation::Equal, x, y)?;
+                let own = b.cast(own, dtype)?;
+                let there = read(b, y)?;
+                let hit = b.compare(Relation::Equal, updates, there)?;
+                let hit = b.cast(hit, dtype)?;
+                let hit = if self.negative_skips { b.select(is_used, hit, zero)? } else { hit };
+                let hits = b.op(Self { how: Scattering::Add, ..*self }, &[own, places, hit])?;
+                let share = b.binary(Arithmetic::DivNoNan, dy, hits)?;
+                let dx = b.mul(own, share)?;
+                let share = read(b, share)?;
+                Ok(vec![Some(dx), None, Some(b.mul(hit, share)?)])
+            }
+            Scattering::Mul => no_gradient("scatter with products"),
+        }
+    }
 }
 
 impl Scatter {
@@ -105,4 +156,19 @@ fn rows_meet_at_their_places() {
     let y = run(Scattering::Set, false, vec![2, 1, 2]).unwrap();
     assert_eq!(y.as_slice::<i64>().unwrap(), [1, 20, 30]);
     assert!(run(Scattering::Set, false, vec![0, 1, 3]).is_err());
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    let (x, updates) = (super::some_numbers(&[3, 2], 0), super::some_numbers(&[3, 2], 3));
+    let places = |p: Vec<i64>| crate::Tensor::new([3], p).unwrap();
+    for (how, p) in [
+        (Scattering::Add, [0, -1, 0]),
+        (Scattering::Set, [2, -1, 1]),
+        (Scattering::Max, [0, -1, 0]),
+        (Scattering::Min, [0, -1, 0]),
+    ] {
+        let x = [x.clone(), places(p.to_vec()), updates.clone()];
+        super::check_gradient(Scatter { how, negative_skips: true }, &x);
+    }
 }

@@ -2,7 +2,11 @@
 
 use keras_model::DType;
 
-use super::{Operator, Out, Spec, Types, broadcast, broadcast_strides, inputs, rows, single};
+use super::{
+    Gradient, Operator, Out, Spec, Types, broadcast, broadcast_strides, inputs, rows, single,
+    upstream,
+};
+use crate::graph::{Builder, Value};
 use crate::tensor::{Slice, SliceMut, View};
 use crate::{Error, Result};
 
@@ -64,4 +68,26 @@ impl Operator for Select {
         );
         Ok(())
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        let ([c, a, other], dy) = (*inputs(Self::NAME, x)?, upstream(Self::NAME, dy)?);
+        let zero = b.scalar(0.0, b.dtype(dy))?;
+        let (da, dc) = (b.select(c, dy, zero)?, b.select(c, zero, dy)?);
+        let shapes = [a, other].map(|v| b.shape(v).to_vec());
+        let [da, dc] = [b.sum_to(da, &shapes[0])?, b.sum_to(dc, &shapes[1])?];
+        Ok(vec![None, Some(da), Some(dc)])
+    }
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    let c = crate::Tensor::new([3, 1], vec![true, false, true]).unwrap();
+    let x = [c, super::some_numbers(&[2], 0), super::some_numbers(&[2, 3, 2], 1)];
+    super::check_gradient(Select, &x);
 }

@@ -1,7 +1,10 @@
 //! Parts of a tensor.
 
 use super::transpose::copy_strided;
-use super::{Operator, Out, Spec, Types, inputs, single, strides};
+use super::{
+    Gradient, Operator, Out, PadMode, Spec, Types, inputs, single, size, strides, upstream,
+};
+use crate::graph::{Builder, Value};
 use crate::tensor::{View, each_type};
 use crate::{Error, Result};
 
@@ -41,4 +44,41 @@ impl Operator for StridedSlice {
         each_type!(x.data, &mut y.data, |x, out| copy_strided(x, &steps, start, y.shape, out));
         Ok(())
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        let (mut dx, shape) = (upstream(Self::NAME, dy)?, b.shape(x[0]).to_vec());
+        if size(&self.count) == 0 {
+            return Ok(vec![Some(b.zeros_like(x[0])?)]);
+        }
+        let mut borders = Vec::with_capacity(shape.len());
+        for (axis, n) in shape.iter().enumerate() {
+            let (begin, count, step) = (self.begin[axis], self.count[axis], self.step[axis]);
+            if step > 1 && count > 1 {
+                // Zeros between the elements, but for those behind the last.
+                let mut spread = b.shape(dx).to_vec();
+                dx = b.expand(dx, axis + 1)?;
+                let mut between = vec![(0, 0); spread.len() + 1];
+                between[axis + 1] = (0, step - 1);
+                dx = b.pad(dx, &between, PadMode::Constant(0.0))?;
+                spread[axis] = count.saturating_mul(step);
+                dx = b.reshape(dx, spread)?;
+                dx = b.slice(dx, axis, 0, (count - 1) * step + 1)?;
+            }
+            let end = begin + (count - 1) * step + 1;
+            borders.push((begin, n - end));
+        }
+        Ok(vec![Some(b.pad(dx, &borders, PadMode::Constant(0.0))?)])
+    }
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    let op = StridedSlice { begin: vec![1, 0], count: vec![2, 2], step: vec![1, 3] };
+    super::check_gradient(op, &[super::some_numbers(&[4, 6], 0)]);
 }

@@ -1,7 +1,8 @@
 //! Softmax and its logarithm.
 
-use super::{Operator, Out, Spec, Types, inputs, single};
+use super::{Function, Gradient, Operator, Out, Spec, Types, inputs, single, upstream};
 use crate::element::Real;
+use crate::graph::{Builder, Value};
 use crate::kernels::softmax;
 use crate::tensor::{View, out};
 use crate::{Error, Result};
@@ -36,6 +37,27 @@ impl Operator for Softmax {
     fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
         let ([x], y) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
         floats!(x.data.dtype(), Self::NAME, T => self.run::<T>(x, y))
+    }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        _x: &[Value],
+        y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        let (y, dy) = (y[0], upstream(Self::NAME, dy)?);
+        let last = b.rank(y) - 1;
+        if self.log {
+            let sum = b.sum(dy, &[last], true)?;
+            let y = b.unary(Function::Exp, y)?;
+            let share = b.mul(y, sum)?;
+            return Ok(vec![Some(b.sub(dy, share)?)]);
+        }
+        let product = b.mul(y, dy)?;
+        let sum = b.sum(product, &[last], true)?;
+        let rest = b.sub(dy, sum)?;
+        Ok(vec![Some(b.mul(y, rest)?)])
     }
 }
 
@@ -76,4 +98,11 @@ fn rows_sum_to_one() {
     let x = crate::Tensor::new([2, 2], vec![0.0_f32, 0.0, 1000.0, -1000.0]).unwrap();
     let y = super::run(Softmax { log: false }, &[x]).unwrap();
     assert_eq!(y.as_slice::<f32>().unwrap(), [0.5, 0.5, 1.0, 0.0]);
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    for log in [false, true] {
+        super::check_gradient(Softmax { log }, &[super::some_numbers(&[2, 3], 0)]);
+    }
 }

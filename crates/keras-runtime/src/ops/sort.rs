@@ -2,8 +2,9 @@
 
 use keras_model::DType;
 
-use super::{Operator, Out, Spec, Types, inputs, single};
+use super::{Gradient, Operator, Out, Spec, Types, inputs, nothing, single};
 use crate::element::Number;
+use crate::graph::{Builder, Value};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -35,6 +36,16 @@ impl Operator for ArgSort {
     fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
         let ([x], y) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
         numbers!(x.data.dtype(), Self::NAME, T => self.run::<T>(x, y))
+    }
+
+    fn gradient(
+        &self,
+        _b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        _dy: &[Option<Value>],
+    ) -> Gradient {
+        nothing(x)
     }
 }
 

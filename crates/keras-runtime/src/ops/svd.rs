@@ -1,7 +1,8 @@
 //! Singular values.
 
 use super::matrix::{self, Matrix};
-use super::{Operator, Out, Spec, Types, inputs};
+use super::{Arithmetic, Function, Gradient, Operator, Out, Spec, Types, inputs, no_gradient};
+use crate::graph::{Builder, Value};
 use crate::tensor::View;
 use crate::{Error, Result};
 
@@ -57,6 +58,97 @@ impl Operator for Svd {
             _ => Err(Error::op(Self::NAME, "has one or three outputs")),
         }
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        let shape = b.shape(x[0]).to_vec();
+        let rank = shape.len();
+        let is_square = shape[rank - 2] == shape[rank - 1];
+        if self.full && self.vectors && !is_square {
+            return no_gradient("svd of matrices that are not square, in full,");
+        }
+        let [u, s, v] = match *y {
+            [u, s, v] => [u, s, v],
+            // Only their vectors say which way the values grow.
+            _ => match *b.ops(Self { full: false, vectors: true }, x)? {
+                [u, s, v] => [u, s, v],
+                _ => return no_gradient(Self::NAME),
+            },
+        };
+        let (du, ds, dv) = match *dy {
+            [du, ds, dv] => (du, ds, dv),
+            _ => (None, dy[0], None),
+        };
+        Ok(vec![factors_back(b, [u, s, v], [du, ds, dv])?])
+    }
+}
+
+/// `dx = u · (F ∘ (uᵀ·du - duᵀ·u) · S + S · F ∘ (v·dvᵀ - dv·vᵀ) + diag ds) · v`, and what the parts
+/// of `du` and `dv` add that lie outside of `u` and `v`; `F = 1 / (s_j² - s_i²)` beside the diagonal.
+fn factors_back(
+    b: &mut Builder<'_>,
+    [u, s, v]: [Value; 3],
+    [du, ds, dv]: [Option<Value>; 3],
+) -> Result<Option<Value>> {
+    let rank = b.rank(s);
+    let (row, column) = (b.expand(s, rank - 1)?, b.expand(s, rank)?);
+    let (rows, columns) = (b.unary(Function::Square, row)?, b.unary(Function::Square, column)?);
+    let apart = b.sub(rows, columns)?;
+    let mut sum = None;
+    let mut add = |b: &mut Builder<'_>, part: Value| -> Result<()> {
+        sum = Some(match sum {
+            Some(sum) => b.add(sum, part)?,
+            None => part,
+        });
+        Ok(())
+    };
+    // Between `u` and `v`.
+    let between = |b: &mut Builder<'_>, inner: Value| {
+        let left = b.matmul(u, inner)?;
+        b.matmul(left, v)
+    };
+    if let Some(ds) = ds {
+        let ds = b.expand(ds, rank - 1)?;
+        let scaled = b.mul(u, ds)?;
+        let part = b.matmul(scaled, v)?;
+        add(b, part)?;
+    }
+    let (ut, vt) = (b.transpose_matrices(u)?, b.transpose_matrices(v)?);
+    if let Some(du) = du {
+        let turned = b.matmul(ut, du)?;
+        let back = b.transpose_matrices(turned)?;
+        let skew = b.sub(turned, back)?;
+        let inner = b.binary(Arithmetic::DivNoNan, skew, apart)?;
+        let inner = b.mul(inner, row)?;
+        let part = between(b, inner)?;
+        add(b, part)?;
+        let inside = b.matmul(u, turned)?;
+        let outside = b.sub(du, inside)?;
+        let outside = b.binary(Arithmetic::DivNoNan, outside, row)?;
+        let part = b.matmul(outside, v)?;
+        add(b, part)?;
+    }
+    if let Some(dv) = dv {
+        let dvt = b.transpose_matrices(dv)?;
+        let turned = b.matmul(v, dvt)?;
+        let back = b.transpose_matrices(turned)?;
+        let skew = b.sub(turned, back)?;
+        let inner = b.binary(Arithmetic::DivNoNan, skew, apart)?;
+        let inner = b.mul(inner, column)?;
+        let part = between(b, inner)?;
+        add(b, part)?;
+        let inside = b.matmul(vt, turned)?;
+        let outside = b.sub(dvt, inside)?;
+        let outside = b.binary(Arithmetic::DivNoNan, outside, row)?;
+        let part = b.matmul_transposed(u, outside)?;
+        add(b, part)?;
+    }
+    Ok(sum)
 }
 
 /// Values and vectors, these as columns.
@@ -150,5 +242,14 @@ fn a_matrix_of_rank_one_has_whole_vectors() {
     for m in [left, right] {
         let dot = m[(0, 0)] * m[(0, 1)] + m[(1, 0)] * m[(1, 1)];
         assert!(dot.abs() < 1e-12 && (m[(0, 1)].hypot(m[(1, 1)]) - 1.0).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    for (m, n) in [(3, 3), (4, 2), (2, 4)] {
+        let x = [super::some_numbers(&[2, m, n], 1)];
+        super::check_gradient(Svd { full: false, vectors: false }, &x);
+        super::check_gradient(Svd { full: false, vectors: true }, &x);
     }
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use keras_model::DType;
 
 use super::lookup::Vocabulary;
-use super::{Operator, Out, Spec, Types, inputs, single, size};
+use super::{Gradient, Operator, Out, Spec, Types, inputs, nothing, single, size};
+use crate::graph::{Builder, Value};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -119,6 +120,16 @@ impl Operator for TokenPlaces {
         }
         Ok(())
     }
+
+    fn gradient(
+        &self,
+        _b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        _dy: &[Option<Value>],
+    ) -> Gradient {
+        nothing(x)
+    }
 }
 
 impl Operator for TokenCounts {
@@ -142,6 +153,16 @@ impl Operator for TokenCounts {
             }
         }
         Ok(())
+    }
+
+    fn gradient(
+        &self,
+        _b: &mut Builder<'_>,
+        x: &[Value],
+        _y: &[Value],
+        _dy: &[Option<Value>],
+    ) -> Gradient {
+        nothing(x)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The axes in another order.
 
-use super::{Dims, Operator, Out, Spec, Types, inputs, single, strides};
+use super::{Dims, Gradient, Operator, Out, Spec, Types, inputs, single, strides, upstream};
+use crate::graph::{Builder, Value};
 use crate::tensor::{View, each_type};
 use crate::{Error, Result};
 
@@ -39,6 +40,20 @@ impl Operator for Transpose {
         each_type!(x.data, &mut y.data, |x, out| copy_strided(x, &steps, 0, y.shape, out));
         Ok(())
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        _x: &[Value],
+        _y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        let mut back = vec![0; self.axes.len()];
+        for (to, from) in self.axes.iter().enumerate() {
+            back[*from] = to;
+        }
+        Ok(vec![Some(b.transpose(upstream(Self::NAME, dy)?, back)?)])
+    }
 }
 
 /// Reads `x` with the given strides from `start` on into the row-major `y` of shape `shape`.
@@ -70,4 +85,10 @@ fn moves_axes() {
     let y = super::run(Transpose { axes: vec![1, 0] }, &[x]).unwrap();
     assert_eq!(y.shape(), [3, 2]);
     assert_eq!(y.as_slice::<f32>().unwrap(), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    let op = Transpose { axes: vec![2, 0, 1] };
+    super::check_gradient(op, &[super::some_numbers(&[2, 3, 4], 0)]);
 }

@@ -2,8 +2,9 @@
 
 use super::lu::equations;
 use super::matrix::{self, Matrix};
-use super::{Operator, Out, Spec, Types, inputs, single};
+use super::{Function, Gradient, Operator, Out, Spec, Types, inputs, single, upstream};
 use crate::Result;
+use crate::graph::{Builder, Value};
 use crate::tensor::View;
 
 /// `y` with `a · y = b`, `a` being the lower (upper) triangle of what is given.
@@ -32,6 +33,23 @@ impl Operator for SolveTriangular {
         let solved: Vec<Matrix> = pairs.map(|(a, b)| self.solve(&a, b)).collect();
         matrix::write(Self::NAME, y, solved.into_iter().flat_map(|m| m.data))
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        // As for any matrix; only what is read gets something.
+        let at = b.transpose_matrices(x[0])?;
+        let db = b.op(Self { lower: !self.lower }, &[at, upstream(Self::NAME, dy)?])?;
+        let da = b.matmul_transposed(db, y[0])?;
+        let da = b.unary(Function::Neg, da)?;
+        let lower = self.lower;
+        let is_read = |i, j| f64::from(u8::from(if lower { i >= j } else { i <= j }));
+        Ok(vec![Some(matrix::band(b, da, is_read)?), Some(db)])
+    }
 }
 
 impl SolveTriangular {
@@ -55,4 +73,12 @@ fn the_other_triangle_is_not_read() {
     let b = crate::Tensor::new([2, 1], vec![2.0_f32, 9.0]).unwrap();
     let y = super::run(SolveTriangular { lower: true }, &[a, b]).unwrap();
     assert_eq!(y.as_slice::<f32>().unwrap(), [1.0, 2.0]);
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    for lower in [false, true] {
+        let x = [super::some_numbers(&[2, 3, 3], 1), super::some_numbers(&[2, 3, 2], 2)];
+        super::check_gradient(SolveTriangular { lower }, &x);
+    }
 }

@@ -1,7 +1,8 @@
 //! Functions of one number, element by element.
 
-use super::{Operator, Out, Spec, Types, inputs, single};
+use super::{Gradient, Operator, Out, Slope, Spec, Types, inputs, nothing, single, upstream};
 use crate::element::Real;
+use crate::graph::{Builder, Value};
 use crate::kernels::{Smooth, map};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
@@ -121,8 +122,8 @@ impl Function {
 }
 
 /// The constants of `selu`.
-const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
-const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
+pub(super) const SELU_ALPHA: f64 = 1.673_263_242_354_377_2;
+pub(super) const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 
 /// `y = f(x)`, element by element.
 ///
@@ -170,10 +171,23 @@ impl Operator for Unary {
         }
         Ok(())
     }
+
+    fn gradient(
+        &self,
+        b: &mut Builder<'_>,
+        x: &[Value],
+        y: &[Value],
+        dy: &[Option<Value>],
+    ) -> Gradient {
+        if self.0.is_flat() {
+            return nothing(x);
+        }
+        Ok(vec![Some(b.op(Slope(self.0), &[x[0], y[0], upstream(Self::NAME, dy)?])?)])
+    }
 }
 
 /// A number of the type from a parameter.
-fn c<T: Real>(value: f64) -> T {
+pub(super) fn c<T: Real>(value: f64) -> T {
     <T as num_traits::NumCast>::from(value).unwrap_or_else(T::zero)
 }
 
@@ -182,12 +196,12 @@ fn softplus<T: Real>(x: T) -> T {
     x.max(T::zero()) + (-x.abs()).exp().ln_1p()
 }
 
-fn sigmoid<T: Real>(x: T) -> T {
+pub(super) fn sigmoid<T: Real>(x: T) -> T {
     (T::one() + (-x).exp()).recip()
 }
 
 /// By way of `f64`.
-fn wide<T: Real>(x: T, f: impl Fn(f64) -> f64) -> T {
+pub(super) fn wide<T: Real>(x: T, f: impl Fn(f64) -> f64) -> T {
     c(f(x.to_f64().unwrap_or(f64::NAN)))
 }
 

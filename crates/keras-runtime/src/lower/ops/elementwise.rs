@@ -183,6 +183,7 @@ fn other(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>) -> Result<Option<Vec<V
             let x = c.x(b)?;
             match c.dtype("dtype", 1) {
                 Some(dtype) => b.cast(x, dtype)?,
+                None if name == "StopGradient" => b.stop_gradient(x)?,
                 None => x,
             }
         }

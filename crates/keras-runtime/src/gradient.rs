@@ -96,6 +96,8 @@ pub struct Gradients {
 pub struct WeightGradient {
     /// Keras 3's path: `dense/kernel`.
     pub path: String,
+    /// The weight's shape.
+    pub shape: Vec<usize>,
     /// A tensor of the weight's shape and type; `None` if no output depends on it.
     pub gradient: Option<Tensor>,
 }
@@ -182,11 +184,11 @@ impl Model {
         let outputs = all.by_ref().take(found.outputs.len()).collect();
         let mut next = |is_there: &bool| is_there.then(|| all.next()).flatten();
         let inputs = found.inputs.iter().map(&mut next).collect();
-        let weight = |(place, is_there): &(usize, bool)| WeightGradient {
-            path: self.weight_path(*place).to_owned(),
-            gradient: next(is_there),
-        };
-        Ok(Gradients { outputs, inputs, weights: found.weights.iter().map(weight).collect() })
+        let of_weights = found.weights.iter().map(|(place, is_there)| {
+            let (path, shape) = self.weight(*place);
+            WeightGradient { path, shape, gradient: next(is_there) }
+        });
+        Ok(Gradients { outputs, inputs, weights: of_weights.collect() })
     }
 }
 

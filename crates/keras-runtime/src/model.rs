@@ -364,8 +364,9 @@ impl Model {
         Ok(Found { outputs: specs, inputs: is_there, weights })
     }
 
-    pub(crate) fn weight_path(&self, place: usize) -> &str {
-        self.weights.path(place)
+    /// Path and shape of the weight at a place among all.
+    pub(crate) fn weight(&self, place: usize) -> (String, Vec<usize>) {
+        self.weights.name(place)
     }
 
     /// Runs a plan; `dy` is what reaches the outputs, if it has gradients.

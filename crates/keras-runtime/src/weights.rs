@@ -91,9 +91,10 @@ impl Weights {
         Ok(())
     }
 
-    /// Keras 3's path of the weight at a place among all.
-    pub(crate) fn path(&self, place: usize) -> &str {
-        self.all.get(place).map_or("", |weight| &weight.path)
+    /// Path and shape of the weight at a place among all.
+    pub(crate) fn name(&self, place: usize) -> (String, Vec<usize>) {
+        let weight = self.all.get(place);
+        weight.map(|weight| (weight.path.clone(), weight.shape.clone())).unwrap_or_default()
     }
 
     /// A weight that training changes by its gradient, and its place among all.

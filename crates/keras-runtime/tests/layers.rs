@@ -7,13 +7,17 @@ use std::sync::OnceLock;
 
 use keras_runtime::keras_model::layers::CLASSES;
 use keras_runtime::keras_model::{self, Kind, Layer};
-use keras_runtime::{Error, Loader, Predict, Result, Tensor};
+use keras_runtime::{Error, Loader, Model, Predict, Result, Tensor};
 
 use crate::cases::{self, Case};
-use crate::support::{difference, fixture, layer_values};
+use crate::gradients;
+use crate::support::{difference, fixture, gradient_values, layer_values};
 
-/// Arrays of the cases of `layers.npz`.
-type Values = BTreeMap<String, Vec<Tensor>>;
+/// Arrays of the cases of `layers.npz` and `gradients.npz`.
+struct Values {
+    layers: BTreeMap<String, Vec<Tensor>>,
+    gradients: BTreeMap<String, Tensor>,
+}
 
 /// What the cases of a class came to.
 #[derive(Default)]
@@ -30,7 +34,21 @@ struct Row {
     wrong: Vec<String>,
     /// Whether training differs from inference, if it is computed.
     training: BTreeSet<&'static str>,
+    gradient: Gradient,
     models: BTreeSet<String>,
+}
+
+/// What the gradients of the cases of a class came to.
+#[derive(Default)]
+struct Gradient {
+    /// Cases whose gradients are Keras's.
+    right: usize,
+    /// Cases that have some; what they should be nobody wrote down.
+    run: usize,
+    /// Cases where nothing depends smoothly on anything.
+    none: usize,
+    /// Why a case has none.
+    refused: BTreeSet<String>,
 }
 
 impl Row {
@@ -45,7 +63,7 @@ impl Row {
             self.weights.entry(case.file).or_default().insert(name.to_owned());
         }
         let of = |kind: &str| {
-            let values = values.get(&format!("{}/{kind}", case.name()));
+            let values = values.layers.get(&format!("{}/{kind}", case.name()));
             values.filter(|_| case.file == "layers.json").cloned().unwrap_or_default()
         };
         let (config, zeros) = case.model();
@@ -57,10 +75,11 @@ impl Row {
                 model.set_weights(of("w"))?;
             }
             let trained = model.predict_with(&inputs, &Predict::new().training(true));
-            Ok((model.predict(&inputs)?, trained))
+            Ok((model.predict(&inputs)?, trained, model))
         };
         match run() {
-            Ok((found, trained)) => {
+            Ok((found, trained, model)) => {
+                self.add_gradient(case, &model, &inputs, &found, &values.gradients);
                 self.training.insert(match trained {
                     Ok(trained) if difference(&trained, &found, 0.0).is_none() => "as inference",
                     Ok(_) => "computed",
@@ -81,6 +100,51 @@ impl Row {
             // Zeros may be no input for it, or its table is in a file's assets.
             Err(_) if expected.is_empty() => {}
             Err(error) => self.wrong.push(format!("{}: {error}", case.name())),
+        }
+    }
+
+    /// The gradients for outputs of these shapes.
+    fn add_gradient(
+        &mut self,
+        case: &Case,
+        model: &Model,
+        inputs: &[Tensor],
+        y: &[Tensor],
+        values: &BTreeMap<String, Tensor>,
+    ) {
+        for (kind, training) in [("", false), ("/training", true)] {
+            let expected = values.get(&format!("{}{kind}", case.name()));
+            let expected = expected.filter(|_| case.file == "layers.json");
+            if training && expected.is_none() {
+                continue;
+            }
+            match (gradients::gradients(model, inputs, y, training), expected) {
+                (Ok(found), Some(expected)) => {
+                    let tolerance = 5.0 * tolerance(case);
+                    match gradients::difference(&found, inputs, expected, tolerance) {
+                        None => self.gradient.right += 1,
+                        Some(reason) => {
+                            self.wrong.push(format!("{}{kind}, gradient: {reason}", case.name()));
+                        }
+                    }
+                }
+                (Ok(found), None) => {
+                    let weights = found.weights.iter().map(|w| &w.gradient);
+                    let any = found.inputs.iter().chain(weights).any(Option::is_some);
+                    *if any { &mut self.gradient.run } else { &mut self.gradient.none } += 1;
+                }
+                // The column before says it.
+                (Err(Error::Unsupported { .. }), _) if training => {}
+                (Err(Error::Unsupported { what, .. }), _) => {
+                    self.gradient.refused.insert(what);
+                }
+                (Err(Error::Op { op, reason }), _) if reason == "has no gradient" => {
+                    self.gradient.refused.insert(op.to_owned());
+                }
+                (Err(error), _) => {
+                    self.wrong.push(format!("{}{kind}, gradient: {error}", case.name()));
+                }
+            }
         }
     }
 
@@ -108,11 +172,28 @@ impl Row {
         } else {
             training.join(", ")
         };
+        let gradient = self.gradient.cell();
         let models = list(&mut self.models.iter().take(3));
         format!(
-            "| `{class}` | {} | {weights} | {inference} | {training} | – | {models} |",
+            "| `{class}` | {} | {weights} | {inference} | {training} | {gradient} | {models} |",
             self.cases
         )
+    }
+}
+
+impl Gradient {
+    fn cell(&self) -> String {
+        let mut cell = match (self.right, self.run, self.none) {
+            (0, 0, 0) => "–".to_owned(),
+            (0, 0, _) => "none".to_owned(),
+            (0, run, _) => format!("runs ({run})"),
+            (right, ..) => format!("Keras's numbers ({right})"),
+        };
+        if !self.refused.is_empty() {
+            let refused: Vec<&str> = self.refused.iter().map(String::as_str).collect();
+            write!(cell, "; not {}", refused.join(", ")).unwrap();
+        }
+        cell
     }
 }
 
@@ -143,7 +224,7 @@ fn rows() -> &'static BTreeMap<&'static str, Row> {
 fn make_rows() -> BTreeMap<&'static str, Row> {
     let mut rows: BTreeMap<&'static str, Row> =
         CLASSES.iter().map(|c| (*c, Row::default())).collect();
-    let values = layer_values();
+    let values = Values { layers: layer_values(), gradients: gradient_values() };
     for case in cases::all() {
         if let Some(row) = rows.get_mut(case.class().as_str()) {
             row.add(&case, &values);
@@ -178,7 +259,8 @@ Every layer class that `keras-model` reads, and what is known of it here. A test
 - *inference*: cases of these whose numbers are Keras's (`fixtures/layers.npz`), with random weights; or that just run.
   What is not computed is an error that says so.
 - *training*: what `Predict::training(true)` does: as inference, computed as Keras does, or an error.
-- *gradient*: not there yet.
+- *gradient*: cases whose gradients by inputs and weights are Keras's (`fixtures/gradients.npz`), some with training's own;
+  or that just have some; or that none can have: whole numbers or texts go in, or come out.
 - *models*: some of `fixtures/models/` that hold the class; their outputs are compared with Keras's as well.
 
 | class | config | weights | inference | training | gradient | models |

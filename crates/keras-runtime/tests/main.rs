@@ -11,6 +11,7 @@
 
 mod cases;
 mod custom;
+mod gradients;
 mod layers;
 mod properties;
 mod stateful;

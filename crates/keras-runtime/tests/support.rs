@@ -20,6 +20,12 @@ pub(crate) fn arrays(stem: &str, prefix: &str) -> Vec<Tensor> {
     npz::numbered(all, prefix).iter().map(tensor).collect()
 }
 
+/// The arrays of `fixtures/gradients.npz`: by class and name of the layer.
+pub(crate) fn gradient_values() -> BTreeMap<String, Tensor> {
+    let all = npz::read(&fixture("../gradients.npz")).unwrap();
+    all.iter().map(|(name, array)| (name.clone(), tensor(array))).collect()
+}
+
 /// The arrays of `fixtures/layers.npz`: by class and name of the layer and `in`, `w` or `out`.
 pub(crate) fn layer_values() -> BTreeMap<String, Vec<Tensor>> {
     let mut values: BTreeMap<String, Vec<(usize, Tensor)>> = BTreeMap::new();

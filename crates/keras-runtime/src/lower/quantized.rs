@@ -154,7 +154,7 @@ pub(super) fn bias(b: &mut Builder<'_>, mode: Option<&Quantization>) -> Result<V
 /// Rounded to eight bits and back.
 pub(super) fn float8(b: &mut Builder<'_>, x: Value, scale: &str) -> Result<Value> {
     if b.differentiates() {
-        // Keras rounds what comes back, too, and takes its scales' gradients for new scales.
+        // Keras 3.15.1 fails there with TensorFlow.
         return Err(b.unsupported("the gradient of float8"));
     }
     let scale = b.weight(scale)?;

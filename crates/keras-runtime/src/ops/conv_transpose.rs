@@ -97,9 +97,11 @@ impl Operator for ConvTranspose {
     ) -> Gradient {
         // What the transpose of a convolution is to its input the convolution is to what reaches it.
         let ([x, kernel], dy) = (*inputs(Self::NAME, x)?, upstream(Self::NAME, dy)?);
-        let dx = b.op(Conv::new(self.window.clone(), 1), &[dy, kernel])?;
+        let spatial = inner(b.shape(x)).to_vec();
+        let (dy, window) = self.convolution(b, dy, &spatial)?;
+        let dx = b.op(Conv::new(window.clone(), 1), &[dy, kernel])?;
         let shape = b.shape(kernel).to_vec();
-        let op = ConvKernel { window: self.window.clone(), groups: 1, kernel: shape };
+        let op = ConvKernel { window, groups: 1, kernel: shape };
         Ok(vec![Some(dx), Some(b.op(op, &[dy, x])?)])
     }
 }
@@ -108,6 +110,27 @@ impl Operator for ConvTranspose {
 const BLOCK: usize = 1 << 16;
 
 impl ConvTranspose {
+    /// The window of the convolution whose transpose this is, which makes `spatial` of what it
+    /// reads: `dy` without places that no window reaches.
+    fn convolution(
+        &self,
+        b: &mut Builder<'_>,
+        mut dy: Value,
+        spatial: &[usize],
+    ) -> Result<(Value, Window)> {
+        let mut window = self.window.clone();
+        for (axis, count) in spatial.iter().enumerate() {
+            let last = count.saturating_sub(1) * window.strides[axis];
+            let reach = window.size[axis].saturating_sub(1) * window.dilation[axis] + 1;
+            let (before, after) = &mut window.borders[axis];
+            let needed = (last + reach).saturating_sub(*before);
+            let length = self.output[axis];
+            *after = needed.saturating_sub(length);
+            dy = b.slice(dy, axis + 1, 0, needed.min(length))?;
+        }
+        Ok((dy, window))
+    }
+
     /// The products of some places with the whole kernel at once, then their sums.
     fn run_packed(&self, x: View<'_>, kernel: &Packed, y: &mut Out<'_>) -> Result<()> {
         let cube = self.window.cube(inner(y.shape), inner(x.shape));
@@ -183,4 +206,14 @@ fn gradient_is_the_slope() {
         Window { size: vec![3], strides: vec![2], dilation: vec![1], borders: vec![(1, 0)] };
     let x = [super::some_numbers(&[2, 4, 2], 0), super::some_numbers(&[3, 5, 2], 3)];
     super::check_gradient(ConvTranspose::new(window, vec![8]), &x);
+}
+
+#[test]
+fn gradient_where_windows_end_before_the_output_or_behind() {
+    for (output, border) in [(7, 0), (12, 2), (9, 1)] {
+        let borders = vec![(border, 0)];
+        let window = Window { size: vec![3], strides: vec![2], dilation: vec![2], borders };
+        let x = [super::some_numbers(&[2, 4, 2], 0), super::some_numbers(&[3, 5, 2], 3)];
+        super::check_gradient(ConvTranspose::new(window, vec![output]), &x);
+    }
 }

@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::support::fixture;
 
+#[path = "../crates/keras-runtime/tests/gradients.rs"]
+mod gradients;
+
 fn cases() -> Value {
     serde_json::from_str(&std::fs::read_to_string(fixture("ops.json")).unwrap()).unwrap()
 }
@@ -72,6 +75,43 @@ fn operations_give_keras_s_numbers() {
         .enumerate()
         .filter_map(|(i, case)| {
             let reason: String = wrong(case)?.chars().take(300).collect();
+            Some(format!("{i} {}: {reason}", case["name"].as_str().unwrap()))
+        })
+        .collect();
+    assert!(failed.is_empty(), "{} of {}\n{}", failed.len(), cases.len(), failed.join("\n"));
+}
+
+/// What is wrong with the gradients of one case, beside those of TensorFlow.
+fn wrong_gradient(case: &Value, expected: &Value) -> Option<String> {
+    let expected: Vec<f64> =
+        expected.as_array()?.iter().map(|v| v.as_f64().unwrap_or(f64::NAN)).collect();
+    let inputs: Vec<Tensor> = case["inputs"].as_array().unwrap().iter().map(tensor).collect();
+    let y: Vec<Tensor> = case["outputs"].as_array().unwrap().iter().map(tensor).collect();
+    let file = Loader::new().from_bytes(text(&case["model"])).unwrap();
+    let model = Model::from_file(file).unwrap();
+    match gradients::gradients(&model, &inputs, &y, false) {
+        Ok(found) => gradients::difference(&found, &inputs, &expected, 1e-4),
+        Err(error) => Some(error.to_string()),
+    }
+}
+
+/// What TensorFlow gives is another image transformed, not the slope of this one.
+const NO_GRADIENT: [&str; 2] = ["AffineTransform", "PerspectiveTransform"];
+
+#[test]
+fn gradients_of_operations_are_tensorflow_s() {
+    let (cases, path) = (cases(), fixture("op_gradients.json"));
+    let expected: Vec<Value> =
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let cases = cases["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), expected.len(), "op_gradients.py makes them");
+    let failed: Vec<String> = cases
+        .iter()
+        .zip(&expected)
+        .enumerate()
+        .filter(|(_, (case, _))| !NO_GRADIENT.contains(&case["name"].as_str().unwrap()))
+        .filter_map(|(i, (case, expected))| {
+            let reason: String = wrong_gradient(case, expected)?.chars().take(300).collect();
             Some(format!("{i} {}: {reason}", case["name"].as_str().unwrap()))
         })
         .collect();

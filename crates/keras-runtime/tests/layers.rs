@@ -11,7 +11,7 @@ use keras_runtime::{Error, Loader, Model, Predict, Result, Tensor};
 
 use crate::cases::{self, Case};
 use crate::gradients;
-use crate::support::{difference, fixture, gradient_values, layer_values};
+use crate::support::{difference, fixture, gradient_values, layer_values, numbers};
 
 /// Arrays of the cases of `layers.npz` and `gradients.npz`.
 struct Values {
@@ -121,7 +121,7 @@ impl Row {
             match (gradients::gradients(model, inputs, y, training), expected) {
                 (Ok(found), Some(expected)) => {
                     let tolerance = 5.0 * tolerance(case);
-                    match gradients::difference(&found, inputs, expected, tolerance) {
+                    match gradients::difference(&found, inputs, &numbers(expected), tolerance) {
                         None => self.gradient.right += 1,
                         Some(reason) => {
                             self.wrong.push(format!("{}{kind}, gradient: {reason}", case.name()));

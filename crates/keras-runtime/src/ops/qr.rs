@@ -56,8 +56,8 @@ impl Operator for Qr {
         let shape = b.shape(x[0]).to_vec();
         let rank = shape.len();
         let (m, n) = (shape[rank - 2], shape[rank - 1]);
-        if self.complete && m != n {
-            return no_gradient("qr of matrices that are not square, in full,");
+        if self.complete && m > n {
+            return no_gradient("qr of more rows than columns, complete,");
         }
         let (q, r) = (y[0], y[1]);
         let dq = dy[0].map_or_else(|| b.zeros_like(q), Ok)?;

@@ -1,8 +1,7 @@
 //! Elements written to places that are given.
 
 use super::{
-    Arithmetic, Gradient, Operator, Out, Relation, Spec, Types, inputs, no_gradient, single, size,
-    upstream,
+    Arithmetic, Gradient, Operator, Out, Relation, Spec, Types, inputs, single, size, upstream,
 };
 use crate::element::Number;
 use crate::graph::{Builder, Value};
@@ -104,7 +103,28 @@ impl Operator for Scatter {
                 let share = read(b, share)?;
                 Ok(vec![Some(dx), None, Some(b.mul(hit, share)?)])
             }
-            Scattering::Mul => no_gradient("scatter with products"),
+            Scattering::Mul => {
+                // The product of the others, where there are zeros too.
+                let dtype = b.dtype(dy);
+                let one = b.scalar(1.0, dtype)?;
+                let is_zero = b.compare_number(Relation::Equal, updates, 0.0)?;
+                let others = b.select(is_zero, one, updates)?;
+                let ones = b.full(b.shape(x).to_vec(), 1.0, dtype)?;
+                let product = b.op(*self, &[ones, places, others])?;
+                let (none, count) = (b.zeros_like(x)?, b.cast(is_zero, dtype)?);
+                let add = Self { how: Scattering::Add, ..*self };
+                let zeros = b.op(add, &[none, places, count])?;
+                let without = b.compare_number(Relation::Equal, zeros, 0.0)?;
+                let factor = b.select(without, product, zero)?;
+                let dx = b.mul(dy, factor)?;
+                let along = b.mul(dy, x)?;
+                let (along, product, zeros) = (read(b, along)?, read(b, product)?, read(b, zeros)?);
+                let rest = b.sub(zeros, count)?;
+                let alone = b.compare_number(Relation::Equal, rest, 0.0)?;
+                let share = b.div(product, others)?;
+                let share = b.select(alone, share, zero)?;
+                Ok(vec![Some(dx), None, Some(b.mul(along, share)?)])
+            }
         }
     }
 }
@@ -167,8 +187,17 @@ fn gradient_is_the_slope() {
         (Scattering::Set, [2, -1, 1]),
         (Scattering::Max, [0, -1, 0]),
         (Scattering::Min, [0, -1, 0]),
+        (Scattering::Mul, [0, -1, 0]),
     ] {
         let x = [x.clone(), places(p.to_vec()), updates.clone()];
         super::check_gradient(Scatter { how, negative_skips: true }, &x);
     }
+}
+
+#[test]
+fn a_zero_leaves_the_product_of_the_others() {
+    let tensor = |v: [f64; 4]| crate::Tensor::new([4], v.to_vec()).unwrap();
+    let places = crate::Tensor::new([4], vec![0_i64, 0, 1, 1]).unwrap();
+    let x = [tensor([1.0, 2.0, 3.0, 4.0]), places, tensor([0.0, 2.0, 0.0, 0.0])];
+    super::check_gradient(Scatter { how: Scattering::Mul, negative_skips: false }, &x);
 }

@@ -68,10 +68,6 @@ impl Operator for Svd {
     ) -> Gradient {
         let shape = b.shape(x[0]).to_vec();
         let rank = shape.len();
-        let is_square = shape[rank - 2] == shape[rank - 1];
-        if self.full && self.vectors && !is_square {
-            return no_gradient("svd of matrices that are not square, in full,");
-        }
         let [u, s, v] = match *y {
             [u, s, v] => [u, s, v],
             // Only their vectors say which way the values grow.
@@ -84,8 +80,33 @@ impl Operator for Svd {
             [du, ds, dv] => (du, ds, dv),
             _ => (None, dy[0], None),
         };
-        Ok(vec![factors_back(b, [u, s, v], [du, ds, dv])?])
+        let k = shape[rank - 2].min(shape[rank - 1]);
+        let (u, du) = without_rest(b, u, du, k)?;
+        let (vt, dvt) = (b.transpose_matrices(v)?, dv.map(|dv| b.transpose_matrices(dv)));
+        let (vt, dvt) = without_rest(b, vt, dvt.transpose()?, k)?;
+        let (v, dv) = (b.transpose_matrices(vt)?, dvt.map(|dv| b.transpose_matrices(dv)));
+        Ok(vec![factors_back(b, [u, s, v], [du, ds, dv.transpose()?])?])
     }
+}
+
+/// The first `k` columns of an orthogonal matrix and what reaches them: the others follow from
+/// them, so that what reaches those does too.
+fn without_rest(
+    b: &mut Builder<'_>,
+    u: Value,
+    du: Option<Value>,
+    k: usize,
+) -> Result<(Value, Option<Value>)> {
+    let shape = b.shape(u).to_vec();
+    let (axis, n) = (shape.len() - 1, shape[shape.len() - 1]);
+    let first = b.slice(u, axis, 0, k)?;
+    let Some(du) = du.filter(|_| n > k) else { return Ok((first, du)) };
+    let (rest, of_rest) = (b.slice(u, axis, k, n)?, b.slice(du, axis, k, n)?);
+    let of_rest = b.transpose_matrices(of_rest)?;
+    let turned = b.matmul(of_rest, first)?;
+    let turned = b.matmul(rest, turned)?;
+    let of_first = b.slice(du, axis, 0, k)?;
+    Ok((first, Some(b.sub(of_first, turned)?)))
 }
 
 /// `dx = u · (F ∘ (uᵀ·du - duᵀ·u) · S + S · F ∘ (v·dvᵀ - dv·vᵀ) + diag ds) · v`, and what the parts
@@ -251,5 +272,17 @@ fn gradient_is_the_slope() {
         let x = [super::some_numbers(&[2, m, n], 1)];
         super::check_gradient(Svd { full: false, vectors: false }, &x);
         super::check_gradient(Svd { full: false, vectors: true }, &x);
+    }
+}
+
+/// Vectors that are whole only up to the turns of those behind the first: slopes of what these
+/// leave as it is.
+#[test]
+fn gradient_of_full_matrices() {
+    for (m, n) in [(3, 2), (2, 3)] {
+        super::check_gradient(
+            Svd { full: true, vectors: true },
+            &[super::some_numbers(&[2, m, n], 1)],
+        );
     }
 }

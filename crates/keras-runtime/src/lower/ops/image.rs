@@ -31,7 +31,11 @@ pub(in crate::lower) fn lower(
             b.sum(weighted, &[axis], true)?
         }
         "RGBToHSV" => colours(c, b, x, to_hsv)?,
-        "HSVToRGB" => colours(c, b, x, to_rgb)?,
+        "HSVToRGB" => {
+            let y = colours(c, b, x, to_rgb)?;
+            // TensorFlow's has no gradient.
+            b.stop_gradient(y)?
+        }
         "GaussianBlur" => {
             let size = sizes(c, "kernel_size", 1, 2).unwrap_or_else(|| vec![3, 3]);
             let sigma = floats(c, "sigma").unwrap_or_else(|| vec![1.0, 1.0]);

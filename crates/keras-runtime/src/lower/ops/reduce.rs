@@ -323,9 +323,8 @@ fn nan_ignored(
     let y = if name == "Nanmean" {
         mean
     } else {
-        let distance = b.binary(Arithmetic::SquaredDifference, x, mean)?;
-        let zero = b.scalar(0.0, b.dtype(x))?;
-        let distance = b.select(is_nan, zero, distance)?;
+        let filled = b.select(is_nan, mean, x)?;
+        let distance = b.binary(Arithmetic::SquaredDifference, filled, mean)?;
         let sum = b.sum(distance, axes, true)?;
         let variance = b.div(sum, count)?;
         if name == "Nanstd" { b.unary(Function::Sqrt, variance)? } else { variance }

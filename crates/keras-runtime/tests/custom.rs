@@ -8,11 +8,11 @@ use crate::support::{arrays, assert_close, fixture};
 
 #[allow(dead_code, reason = "an example is a program of its own")]
 #[path = "../examples/custom_attention.rs"]
-mod custom_attention;
+pub(crate) mod custom_attention;
 
 #[allow(dead_code, reason = "an example is a program of its own")]
 #[path = "../examples/custom_blocks.rs"]
-mod custom_blocks;
+pub(crate) mod custom_blocks;
 
 /// Layers of Keras's inside a layer of the caller's: weights, attributes, training.
 #[test]
@@ -88,6 +88,12 @@ impl CustomLayer for Scale {
     fn call(&self, ops: &Ops<'_>, x: &[SymbolicTensor]) -> Result<Vec<SymbolicTensor>> {
         Ok(vec![ops.multiply(x[0], ops.weight("factor")?)?])
     }
+}
+
+/// What `k3_custom` needs.
+pub(crate) fn scale() -> Loader {
+    let loader = Loader::new().layer("Scale", |_| Ok(Scale));
+    loader.function("wobble", |ops, x| ops.add(x, ops.sin(x)?))
 }
 
 #[test]

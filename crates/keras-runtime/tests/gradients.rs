@@ -9,7 +9,7 @@ const FIRST: usize = 16;
 const SUMS: usize = 16;
 
 /// What reaches output `number`, as `fixtures/make/gradients.py` makes it.
-fn upstream(y: &Tensor, number: usize) -> Tensor {
+pub(crate) fn upstream(y: &Tensor, number: usize) -> Tensor {
     let value = |i: usize| ((i * 7919 + number * 104_729 + 12_345) % 1009) as f64 / 1009.0 - 0.5;
     Tensor::new(y.shape(), (0..y.len()).map(value).collect::<Vec<f64>>()).unwrap()
 }

@@ -301,8 +301,11 @@ fn damaged(models: &[(Value, Vec<Tensor>)], inputs: usize) {
         }
         let how = Predict::new().training(random.below(4) == 0);
         let text = config.to_string();
+        let differentiates = random.below(4) == 0;
         let ran = watch.runs(&text, || {
-            Loader::new().limits(LIMITS).from_bytes(text.clone())?.predict_with(x, &how)
+            let model = Loader::new().limits(LIMITS).from_bytes(text.clone())?;
+            let y = model.predict_with(x, &how)?;
+            if differentiates { model.gradients(x, &y).map(|g| g.outputs) } else { Ok(y) }
         });
         computed += usize::from(ran);
     }

@@ -13,6 +13,7 @@ mod cases;
 mod custom;
 mod gradients;
 mod layers;
+mod model_gradients;
 mod properties;
 mod stateful;
 mod support;

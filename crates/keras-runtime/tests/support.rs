@@ -22,7 +22,16 @@ pub(crate) fn arrays(stem: &str, prefix: &str) -> Vec<Tensor> {
 
 /// The arrays of `fixtures/gradients.npz`: by class and name of the layer.
 pub(crate) fn gradient_values() -> BTreeMap<String, Tensor> {
-    let all = npz::read(&fixture("../gradients.npz")).unwrap();
+    named("../gradients.npz")
+}
+
+/// The arrays of `fixtures/model_gradients.npz`: by stem.
+pub(crate) fn model_gradient_values() -> BTreeMap<String, Tensor> {
+    named("../model_gradients.npz")
+}
+
+fn named(file: &str) -> BTreeMap<String, Tensor> {
+    let all = npz::read(&fixture(file)).unwrap();
     all.iter().map(|(name, array)| (name.clone(), tensor(array))).collect()
 }
 

@@ -346,7 +346,8 @@ impl Recurrent {
         }
         let mut two = vec![T::zero(); h.len() * 2];
         T::product(h, all.kernel, None, &mut two, [units, 2 * units, width]);
-        for (to, two) in to.chunks_exact_mut(width.max(1)).zip(two.chunks_exact(2 * units)) {
+        for (to, two) in to.chunks_exact_mut(width.max(1)).zip(two.chunks_exact((2 * units).max(1)))
+        {
             to[..2 * units].copy_from_slice(two);
             to[2 * units..].fill(T::zero());
         }

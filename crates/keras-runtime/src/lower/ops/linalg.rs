@@ -69,7 +69,10 @@ pub(in crate::lower) fn lower(
                 other => {
                     let n = other.and_then(serde_json::Value::as_u64).unwrap_or(2) as usize;
                     let rank = b.rank(x);
-                    ((rank.saturating_sub(n)..rank).collect(), (0..n).collect())
+                    if n > rank.min(b.rank(y)) {
+                        return Err(b.error(format!("no {n} axes to sum over")));
+                    }
+                    ((rank - n..rank).collect(), (0..n).collect())
                 }
             };
             tensordot(b, x, y, &i, &j)?

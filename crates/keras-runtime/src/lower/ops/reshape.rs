@@ -320,6 +320,9 @@ fn depth(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>, x: Value) -> Result<Va
     let x = if first { b.move_axis(x, 1, 3)? } else { x };
     let k = c.int("block_size", 1).and_then(|k| usize::try_from(k).ok()).unwrap_or(1).max(1);
     let &[n, h, w, d] = b.shape(x) else { return Err(b.error("takes images")) };
+    if k > h.max(w).max(d) {
+        return Err(b.error(format!("no blocks of {k} in shape {:?}", b.shape(x))));
+    }
     let y = if name == "DepthToSpace" {
         let split = b.reshape(x, [n, h, w, k, k, d / (k * k)])?;
         let moved = b.transpose(split, [0, 1, 3, 2, 4, 5])?;

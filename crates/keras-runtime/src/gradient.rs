@@ -37,7 +37,8 @@ pub struct Differentiate {
 
 impl Default for Differentiate {
     fn default() -> Self {
-        Self { training: false, seed: 0, wrt: Wrt { inputs: true, weights: true } }
+        let wrt = Wrt { inputs: true, weights: true, layers: Vec::new() };
+        Self { training: false, seed: 0, wrt }
     }
 }
 
@@ -76,6 +77,38 @@ impl Differentiate {
         self.wrt.weights = weights;
         self
     }
+
+    /// Layers whose outputs are wanted with their gradients, by name, those inside of others with
+    /// the names around them (`encoder/dense`). Grad-CAM's map of where class 1 is seen:
+    ///
+    /// ```
+    /// use keras_runtime::{DType, Differentiate, Tensor};
+    ///
+    /// let model = keras_runtime::load_model("../../fixtures/models/k3_cnn.h5")?;
+    /// let image: Vec<usize> =
+    ///     model.inputs()[0].shape.dims().iter().map(|n| n.unwrap_or(1)).collect();
+    /// let x = Tensor::zeros(image, DType::Float32);
+    /// let classes = model.predict(&[x.clone()])?[0].len();
+    /// let dy = (0..classes).map(|class| if class == 1 { 1.0_f32 } else { 0.0 }).collect();
+    /// let how = Differentiate::new().inputs(false).weights(false).layers(["conv2d"]);
+    /// let found = model.gradients_with(&[x], &[Tensor::new([1, classes], dy)?], &how)?;
+    /// let layer = &found.layers[0];
+    /// let channels = layer.output.shape()[3];
+    /// let features = layer.output.as_slice::<f32>().unwrap_or_default();
+    /// let slopes = layer.gradient.as_ref().and_then(|g| g.as_slice::<f32>()).unwrap_or_default();
+    /// let mut weights = vec![0.0; channels];
+    /// for place in slopes.chunks(channels) {
+    ///     weights.iter_mut().zip(place).for_each(|(w, slope)| *w += slope);
+    /// }
+    /// let seen = |place: &[f32]| place.iter().zip(&weights).map(|(x, w)| x * w).sum::<f32>().max(0.0);
+    /// let map: Vec<f32> = features.chunks(channels).map(seen).collect();
+    /// # Ok::<(), keras_runtime::Error>(())
+    /// ```
+    #[must_use]
+    pub fn layers(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.wrt.layers = names.into_iter().map(Into::into).collect();
+        self
+    }
 }
 
 /// Outputs of a model, and how they change with its inputs and weights.
@@ -89,6 +122,8 @@ pub struct Gradients {
     /// For each trainable weight, in the order of Keras's `model.trainable_weights`; empty if they
     /// were not asked for.
     pub weights: Vec<WeightGradient>,
+    /// For each layer that was [asked for](Differentiate::layers), in that order.
+    pub layers: Vec<LayerGradient>,
 }
 
 /// The gradient of a weight.
@@ -99,6 +134,17 @@ pub struct WeightGradient {
     /// The weight's shape.
     pub shape: Vec<usize>,
     /// A tensor of the weight's shape and type; `None` if no output depends on it.
+    pub gradient: Option<Tensor>,
+}
+
+/// The output of a layer and its gradient.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerGradient {
+    /// The name that was asked for.
+    pub name: String,
+    /// The layer's first output; of several calls, that of the first.
+    pub output: Tensor,
+    /// A tensor of its shape and type; `None` if no output of the model depends on it smoothly.
     pub gradient: Option<Tensor>,
 }
 
@@ -118,6 +164,9 @@ pub(crate) struct Found {
     pub(crate) inputs: Vec<bool>,
     /// The places of the trainable weights, and whether each has a gradient.
     pub(crate) weights: Vec<(usize, bool)>,
+    /// Whether the output of each layer that was asked for has a gradient; behind the gradients
+    /// stand these outputs.
+    pub(crate) layers: Vec<bool>,
 }
 
 impl Model {
@@ -175,7 +224,7 @@ impl Model {
         states: &mut States,
     ) -> Result<Gradients> {
         let inputs = self.fit(inputs)?;
-        let lowered = self.gradient_plan(&inputs, how.training, how.wrt)?;
+        let lowered = self.gradient_plan(&inputs, how.training, &how.wrt)?;
         let Some(found) = &lowered.found else {
             return Err(Error::Value("a plan without gradients".to_owned()));
         };
@@ -188,7 +237,15 @@ impl Model {
             let (path, shape) = self.weight(*place);
             WeightGradient { path, shape, gradient: next(is_there) }
         });
-        Ok(Gradients { outputs, inputs, weights: of_weights.collect() })
+        let weights = of_weights.collect();
+        let slopes: Vec<_> = found.layers.iter().map(next).collect();
+        let layers = how.wrt.layers.iter().zip(all).zip(slopes);
+        let layers = layers.map(|((name, output), gradient)| LayerGradient {
+            name: name.clone(),
+            output,
+            gradient,
+        });
+        Ok(Gradients { outputs, inputs, weights, layers: layers.collect() })
     }
 }
 

@@ -126,15 +126,19 @@ pub(crate) struct Builder<'m> {
     trial: Option<Trial>,
     /// What gradients are wanted of, if any are.
     wrt: Option<Wrt>,
+    /// The first outputs of layers whose gradients are wanted.
+    layers: Vec<(String, Value)>,
 }
 
 /// What gradients are wanted of.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Wrt {
     /// The inputs of the model.
     pub(crate) inputs: bool,
     /// The trainable weights.
     pub(crate) weights: bool,
+    /// The outputs of layers, by their names from the outside in.
+    pub(crate) layers: Vec<String>,
 }
 
 /// Weights of which only shape and type are known, by layer, and what each layer that is called
@@ -177,6 +181,7 @@ impl<'m> Builder<'m> {
             computed: 0,
             trial: None,
             wrt: None,
+            layers: Vec::new(),
         }
     }
 
@@ -266,6 +271,20 @@ impl<'m> Builder<'m> {
     pub(crate) fn upstream(&mut self, number: usize, output: Value) -> Value {
         let spec = self.spec(output).clone();
         self.extra(Extra::Upstream(number), &spec.shape, spec.dtype)
+    }
+
+    /// Remembers the output of the current layer, if its gradient is wanted.
+    pub(crate) fn note_output(&mut self, output: Value) {
+        let path = self.path().to_owned();
+        let is_wanted = self.wrt.as_ref().is_some_and(|wrt| wrt.layers.contains(&path));
+        if is_wanted && self.layer_output(&path).is_none() {
+            self.layers.push((path, output));
+        }
+    }
+
+    /// The output of a layer whose gradient is wanted: that of its first call.
+    pub(crate) fn layer_output(&self, path: &str) -> Option<Value> {
+        self.layers.iter().find(|(layer, _)| layer == path).map(|(_, value)| *value)
     }
 
     /// The weights that the graph takes as they are when it runs: their places and values.

@@ -134,7 +134,7 @@ mod weights;
 
 pub use custom::{CustomLayer, Operand, Ops, SymbolicTensor};
 pub use error::{Error, Result};
-pub use gradient::{Differentiate, Gradients, WeightGradient};
+pub use gradient::{Differentiate, Gradients, LayerGradient, WeightGradient};
 pub use keras_model::{self, DType};
 pub use limits::Limits;
 pub use load::Loader;

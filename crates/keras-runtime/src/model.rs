@@ -247,7 +247,7 @@ impl Model {
         &self,
         inputs: &[Cow<'_, Tensor>],
         training: bool,
-        wrt: Wrt,
+        wrt: &Wrt,
     ) -> Result<Arc<Lowered>> {
         let whole = |key: &PlanKey| self.lower(key).map(|l| Planned::Whole(Arc::new(l)));
         match self.planned(inputs, (training, 0, Some(wrt)), whole)? {
@@ -260,12 +260,12 @@ impl Model {
     fn planned(
         &self,
         inputs: &[Cow<'_, Tensor>],
-        (training, memory, wrt): (bool, u64, Option<Wrt>),
+        (training, memory, wrt): (bool, u64, Option<&Wrt>),
         make: impl FnOnce(&PlanKey) -> Result<Planned>,
     ) -> Result<Planned> {
         let same = |key: &PlanKey| {
             let shapes = key.inputs.iter().map(|(shape, dtype)| (shape.as_slice(), *dtype));
-            (key.training, key.memory, key.wrt) == (training, memory, wrt)
+            (key.training, key.memory, key.wrt.as_ref()) == (training, memory, wrt)
                 && shapes.eq(inputs.iter().map(|t| (t.shape(), t.dtype())))
         };
         {
@@ -278,7 +278,7 @@ impl Model {
             }
         }
         let shapes = inputs.iter().map(|t| (t.shape().to_vec(), t.dtype()));
-        let key = PlanKey { inputs: shapes.collect(), training, memory, wrt };
+        let key = PlanKey { inputs: shapes.collect(), training, memory, wrt: wrt.cloned() };
         let planned = make(&key)?;
         let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
         if plans.len() >= PLANS {
@@ -303,8 +303,8 @@ impl Model {
     }
 
     fn lower(&self, key: &PlanKey) -> Result<Lowered> {
-        let mut builder = match key.wrt {
-            Some(wrt) => Builder::differentiating(&self.weights, self.limits, wrt),
+        let mut builder = match &key.wrt {
+            Some(wrt) => Builder::differentiating(&self.weights, self.limits, wrt.clone()),
             None => Builder::new(&self.weights, self.limits),
         };
         let values = key.inputs.iter().map(|(shape, dtype)| builder.input(shape, *dtype));
@@ -322,7 +322,8 @@ impl Model {
         builder.enter_root(&self.file.root.base, key.training);
         let mut outputs = lower::model::lower(model, &mut builder, &call)?;
         builder.leave();
-        let found = key.wrt.map(|wrt| self.differentiate(&mut builder, wrt, &values, &mut outputs));
+        let wrt = key.wrt.as_ref();
+        let found = wrt.map(|wrt| self.differentiate(&mut builder, wrt, &values, &mut outputs));
         let found = found.transpose()?;
         let (graph, extras) = builder.finish(outputs);
         let plan = Plan::new(graph, &self.packed)?;
@@ -334,7 +335,7 @@ impl Model {
     fn differentiate(
         &self,
         b: &mut Builder<'_>,
-        wrt: Wrt,
+        wrt: &Wrt,
         inputs: &[Value],
         outputs: &mut Vec<Value>,
     ) -> Result<Found> {
@@ -342,26 +343,34 @@ impl Model {
         let smooth = outputs.iter().enumerate().filter(|(_, v)| b.dtype(**v).is_float());
         let smooth: Vec<(usize, Value)> = smooth.map(|(i, v)| (i, *v)).collect();
         let ends: Vec<_> = smooth.into_iter().map(|(i, v)| (v, b.upstream(i, v))).collect();
+        let layer = |name: &String| {
+            let missing = || Error::Value(format!("the model calls no layer {name:?}"));
+            b.layer_output(name).ok_or_else(missing)
+        };
+        let layers = wrt.layers.iter().map(layer).collect::<Result<Vec<_>>>()?;
         let variables = b.variables();
-        let sources = if wrt.inputs { inputs } else { &[] };
-        let all: Vec<Value> =
-            sources.iter().copied().chain(variables.iter().map(|(_, v)| *v)).collect();
-        let found = crate::backward::backward(b, &ends, &all)?;
-        let (of_inputs, of_weights) = found.split_at(sources.len());
-        let mut is_there = vec![false; inputs.len()];
-        for (is_there, gradient) in is_there.iter_mut().zip(of_inputs) {
-            *is_there = gradient.is_some();
-            outputs.extend(*gradient);
-        }
-        let mut weights = Vec::new();
-        let trainable = self.weights.all_trainable().filter(|_| wrt.weights);
-        for (place, _) in trainable {
-            let at = variables.iter().position(|(p, _)| *p == place);
-            let gradient = at.and_then(|at| of_weights.get(at).copied().flatten());
-            weights.push((place, gradient.is_some()));
+        let weights = variables.iter().map(|(_, value)| *value);
+        let sources: Vec<Value> =
+            inputs.iter().filter(|_| wrt.inputs).chain(&layers).copied().chain(weights).collect();
+        let gradients = crate::backward::backward(b, &ends, &sources)?;
+        let of = |source: &Value| {
+            let at = sources.iter().position(|s| s == source);
+            at.and_then(|at| gradients.get(at).copied().flatten())
+        };
+        let mut add = |gradient: Option<Value>| {
             outputs.extend(gradient);
-        }
-        Ok(Found { outputs: specs, inputs: is_there, weights })
+            gradient.is_some()
+        };
+        let inputs = inputs.iter().map(|v| add(of(v).filter(|_| wrt.inputs))).collect();
+        let trainable = self.weights.all_trainable().filter(|_| wrt.weights);
+        let weights = trainable.map(|(place, _)| {
+            let variable = variables.iter().find(|(p, _)| *p == place);
+            (place, add(variable.and_then(|(_, v)| of(v))))
+        });
+        let weights = weights.collect();
+        let of_layers = layers.iter().map(|v| add(of(v))).collect();
+        outputs.extend(layers);
+        Ok(Found { outputs: specs, inputs, weights, layers: of_layers })
     }
 
     /// Path and shape of the weight at a place among all.

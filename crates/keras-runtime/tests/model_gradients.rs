@@ -139,3 +139,25 @@ fn errors_say_what_does_not_fit() {
     let error = model.gradients(&x, &x).unwrap_err().to_string();
     assert!(error.contains("limit 64"), "{error}");
 }
+
+/// The gradient at the output of a layer is that of a model that begins behind it.
+#[test]
+fn layers_in_the_middle() {
+    let (model, x) = (load("k3_mlp"), arrays("k3_mlp", "in"));
+    let y = model.predict(&x).unwrap();
+    let dy: Vec<Tensor> =
+        y.iter().enumerate().map(|(i, y)| crate::gradients::upstream(y, i)).collect();
+    let names = model.file().model().unwrap().layers.iter().map(|l| l.base.name.clone());
+    let names: Vec<String> = names.collect();
+    let last = names.last().unwrap().clone();
+    let how = Differentiate::new().layers([last.as_str(), names[1].as_str()]);
+    let found = model.gradients_with(&x, &dy, &how).unwrap();
+    assert_eq!(found.layers[0].name, last);
+    assert_eq!(found.layers[0].output, found.outputs[0]);
+    assert_eq!(numbers(found.layers[0].gradient.as_ref().unwrap()).len(), y[0].len());
+    assert!(found.layers[1].gradient.is_some());
+    let same = model.gradients_with(&x, &dy, &Differentiate::new()).unwrap();
+    assert_eq!((same.inputs, same.weights), (found.inputs, found.weights));
+    let error = model.gradients_with(&x, &dy, &Differentiate::new().layers(["nowhere"]));
+    assert!(error.unwrap_err().to_string().contains("no layer \"nowhere\""));
+}

@@ -143,6 +143,9 @@ pub(crate) fn layer(
         Error::Value(reason) => b.error(reason),
         other => other,
     });
+    if let Ok([first, ..]) = outputs.as_deref() {
+        b.note_output(*first);
+    }
     b.leave();
     outputs
 }

@@ -70,7 +70,7 @@ pub(crate) fn check_gradient_within(op: impl Into<Op>, x: &[Tensor], step: f64, 
 /// What the graph gives.
 fn gradients(op: &Op, x: &[Tensor], dy: &[Tensor]) -> Vec<Option<Tensor>> {
     let weights = Weights::new(Vec::new(), BTreeMap::new(), true);
-    let wrt = Wrt { inputs: true, weights: false };
+    let wrt = Wrt { inputs: true, ..Wrt::default() };
     let mut b = Builder::differentiating(&weights, Limits::default(), wrt);
     let inputs: Vec<_> = x.iter().map(|x| b.input(x.shape(), x.dtype())).collect();
     let outputs = b.ops(op.clone(), &inputs).unwrap();

@@ -1,4 +1,5 @@
-//! How long a prediction takes, as JSON: `time_predict MODEL BATCH SECONDS`.
+//! How long a prediction takes, as JSON: `time_predict MODEL BATCH SECONDS`; with `gradients` behind
+//! that, the gradients of all trainable weights (`gradients+inputs`: of the inputs, too).
 //!
 //! The inputs are what the other sides of `benches/onnxruntime_predict.py` take, so that `sum`, the sum of the outputs'
 //! sizes, is the same for all. `RAYON_NUM_THREADS` sets the number of threads.
@@ -7,12 +8,16 @@
 
 use std::time::{Duration, Instant};
 
-use keras_runtime::{DType, Tensor, load_model};
+use keras_runtime::{DType, Differentiate, Tensor, load_model};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().collect();
-    let [_, path, batch, seconds] = arguments.as_slice() else {
-        return Err("usage: time_predict MODEL BATCH SECONDS".into());
+    let (arguments, what) = match arguments.as_slice() {
+        [rest @ .., what] if what.starts_with("gradients") => (rest, Some(what.as_str())),
+        all => (all, None),
+    };
+    let [_, path, batch, seconds] = arguments else {
+        return Err("usage: time_predict MODEL BATCH SECONDS [gradients]".into());
     };
     let (batch, limit) = (batch.parse()?, Duration::from_secs_f64(seconds.parse()?));
     let start = Instant::now();
@@ -38,11 +43,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .flat_map(|y| y.as_slice::<f64>().unwrap_or_default())
         .map(|y| y * y)
         .sum();
+    let how = Differentiate::new().training(true).inputs(what == Some("gradients+inputs"));
     let mut times = Vec::new();
     let start = Instant::now();
     while times.len() < 3 || start.elapsed() < limit {
         let start = Instant::now();
-        model.predict(&inputs)?;
+        match what {
+            Some(_) => drop(model.gradients_with(&inputs, &outputs, &how)?),
+            None => drop(model.predict(&inputs)?),
+        }
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
     times.sort_by(f64::total_cmp);

@@ -3,10 +3,12 @@
 //! Each operation says what reaches its inputs of what reaches its outputs; a value that is used
 //! several times gets the sum. What comes out is folded, fused and planned like any other graph.
 
+use std::collections::HashMap;
+
 use keras_model::DType;
 
 use crate::Result;
-use crate::graph::{Builder, Value};
+use crate::graph::{Builder, Node, Value};
 use crate::ops::{Arithmetic, Op, Relation, Scatter, Scattering, StopGradient};
 
 /// What reaches each of the values `wrt` if `dy` reaches the values beside them: `None` if nothing
@@ -17,41 +19,33 @@ pub(crate) fn backward(
     wrt: &[Value],
 ) -> Result<Vec<Option<Value>>> {
     let nodes = std::mem::take(&mut b.graph.nodes);
-    // What depends on the values, so that nothing is made for the rest.
-    let mut depends = vec![false; b.graph.specs.len()];
-    let mut reached: Vec<Option<Value>> = vec![None; b.graph.specs.len()];
-    let is_float = |b: &Builder<'_>, v: Value| b.dtype(v).is_float();
-    for value in wrt.iter().filter(|v| is_float(b, **v)) {
-        if let Some(depends) = depends.get_mut(value.0) {
-            *depends = true;
-        }
-    }
-    for node in &nodes {
-        if node.inputs.iter().any(|v| depends.get(v.0) == Some(&true)) {
-            for value in node.outputs.iter().filter(|v| is_float(b, **v)) {
-                if let Some(depends) = depends.get_mut(value.0) {
-                    *depends = true;
-                }
-            }
-        }
-    }
+    let mut reached = Reached::new(b, &nodes, wrt);
     for (value, dy) in ends {
-        arrive(b, &mut reached, &depends, *value, *dy)?;
+        reached.add(b, *value, *dy)?;
     }
     for node in nodes.iter().rev() {
-        let arrived = |v: &Value| reached.get(v.0).copied().flatten();
-        let dy: Vec<Option<Value>> = node.outputs.iter().map(arrived).collect();
-        let is_needed = node.inputs.iter().any(|v| depends.get(v.0) == Some(&true));
-        if !is_needed || dy.iter().all(Option::is_none) {
+        if !node.inputs.iter().any(|v| reached.is_wanted(*v)) {
+            continue;
+        }
+        let dy = node.outputs.iter().map(|v| reached.sum(b, *v));
+        let dy: Vec<Option<Value>> = dy.collect::<Result<_>>()?;
+        if dy.iter().all(Option::is_none) {
+            continue;
+        }
+        if let (Op::StridedSlice(op), [x], [Some(dy)]) = (&node.op, &*node.inputs, &*dy)
+            && let Some((axis, start)) = op.along_one_axis(b.shape(*x))
+        {
+            reached.parts.entry(*x).or_default().push(Part { axis, start, dy: *dy });
             continue;
         }
         let dx = node.op.gradient(b, &node.inputs, &node.outputs, &dy)?;
         for (input, dx) in node.inputs.iter().zip(dx) {
             if let Some(dx) = dx {
-                arrive(b, &mut reached, &depends, *input, dx)?;
+                reached.add(b, *input, dx)?;
             }
         }
     }
+    let found = wrt.iter().map(|v| reached.sum(b, *v)).collect();
     let after = std::mem::replace(&mut b.graph.nodes, nodes);
     b.graph.nodes.extend(after);
     // What a gradient went to instead needs not be computed for that.
@@ -60,28 +54,109 @@ pub(crate) fn backward(
             node.inputs.truncate(1);
         }
     }
-    Ok(wrt.iter().map(|v| reached.get(v.0).copied().flatten()).collect())
+    found
 }
 
-/// Adds to what reaches a value.
-fn arrive(
-    b: &mut Builder<'_>,
-    reached: &mut [Option<Value>],
-    depends: &[bool],
-    value: Value,
+/// What has reached the values of a graph.
+struct Reached {
+    /// Whether a value depends on one whose gradient is wanted: nothing is made for the others.
+    wanted: Vec<bool>,
+    sums: Vec<Option<Value>>,
+    /// What has reached slices: a loop over time makes one for each step, and all become one
+    /// tensor in the end.
+    parts: HashMap<Value, Vec<Part>>,
+}
+
+/// What has reached a slice along one axis.
+#[derive(Clone, Copy)]
+struct Part {
+    axis: usize,
+    start: usize,
     dy: Value,
-) -> Result<()> {
-    if depends.get(value.0) != Some(&true) {
-        return Ok(());
+}
+
+impl Reached {
+    fn new(b: &Builder<'_>, nodes: &[Node], wrt: &[Value]) -> Self {
+        let count = b.graph.specs.len();
+        let (sums, parts) = (vec![None; count], HashMap::new());
+        let mut reached = Self { wanted: vec![false; count], sums, parts };
+        let want = |reached: &mut Self, value: &Value| {
+            if let Some(wanted) = reached.wanted.get_mut(value.0) {
+                *wanted = b.dtype(*value).is_float();
+            }
+        };
+        wrt.iter().for_each(|value| want(&mut reached, value));
+        for node in nodes {
+            if node.inputs.iter().any(|v| reached.is_wanted(*v)) {
+                node.outputs.iter().for_each(|value| want(&mut reached, value));
+            }
+        }
+        reached
     }
-    let dy = b.cast(dy, b.dtype(value))?;
-    if let Some(sum) = reached.get_mut(value.0) {
-        *sum = Some(match *sum {
-            Some(sum) => b.add(sum, dy)?,
-            None => dy,
-        });
+
+    fn is_wanted(&self, value: Value) -> bool {
+        self.wanted.get(value.0) == Some(&true)
     }
-    Ok(())
+
+    /// Adds to what has reached a value.
+    fn add(&mut self, b: &mut Builder<'_>, value: Value, dy: Value) -> Result<()> {
+        if !self.is_wanted(value) {
+            return Ok(());
+        }
+        let dy = b.cast(dy, b.dtype(value))?;
+        if let Some(sum) = self.sums.get_mut(value.0) {
+            *sum = Some(match *sum {
+                Some(sum) => b.add(sum, dy)?,
+                None => dy,
+            });
+        }
+        Ok(())
+    }
+
+    /// All that has reached a value.
+    fn sum(&mut self, b: &mut Builder<'_>, value: Value) -> Result<Option<Value>> {
+        let mut parts = self.parts.remove(&value).unwrap_or_default();
+        parts.sort_by_key(|part| (part.axis, part.start));
+        // As many as fit beside each other along an axis become one tensor.
+        while let Some(first) = parts.first().copied() {
+            let (axis, mut row, mut rest, mut end) = (first.axis, Vec::new(), Vec::new(), 0);
+            for part in parts {
+                if part.axis == axis && part.start >= end {
+                    end = part.start + b.shape(part.dy).get(axis).copied().unwrap_or(0);
+                    row.push(part);
+                } else {
+                    rest.push(part);
+                }
+            }
+            parts = rest;
+            let whole = joined(b, value, axis, &row)?;
+            self.add(b, value, whole)?;
+        }
+        Ok(self.sums.get(value.0).copied().flatten())
+    }
+}
+
+/// Parts of a tensor like `value` that do not overlap, in their order, with zeros between them.
+fn joined(b: &mut Builder<'_>, value: Value, axis: usize, parts: &[Part]) -> Result<Value> {
+    let (shape, dtype) = (b.shape(value).to_vec(), b.dtype(value));
+    let (mut all, mut end) = (Vec::new(), 0);
+    let length = shape.get(axis).copied().unwrap_or(0);
+    let zeros = |b: &mut Builder<'_>, count: usize| {
+        let dims = shape.iter().enumerate();
+        let shape: Vec<usize> = dims.map(|(i, n)| if i == axis { count } else { *n }).collect();
+        b.full(shape, 0.0, dtype)
+    };
+    for part in parts {
+        if part.start > end {
+            all.push(zeros(b, part.start - end)?);
+        }
+        all.push(b.cast(part.dy, dtype)?);
+        end = part.start + b.shape(part.dy).get(axis).copied().unwrap_or(0);
+    }
+    if end < length {
+        all.push(zeros(b, length - end)?);
+    }
+    b.concat(&all, axis)
 }
 
 impl Builder<'_> {

@@ -6,12 +6,12 @@ use keras_model::DType;
 
 use super::{Op, Out, Spec, size};
 use crate::backward::backward;
-use crate::graph::{Builder, Wrt};
+use crate::graph::{Builder, Value, Wrt};
 use crate::kernels::PackedCache;
 use crate::plan::Plan;
 use crate::tensor::View;
 use crate::weights::Weights;
-use crate::{Data, Limits, Tensor};
+use crate::{Data, Limits, Result, Tensor};
 
 /// Numbers between -1 and 1 in no order, none twice.
 pub(crate) fn numbers(shape: &[usize], seed: usize) -> Tensor {
@@ -69,11 +69,20 @@ pub(crate) fn check_gradient_within(op: impl Into<Op>, x: &[Tensor], step: f64, 
 
 /// What the graph gives.
 fn gradients(op: &Op, x: &[Tensor], dy: &[Tensor]) -> Vec<Option<Tensor>> {
+    gradients_of(x, dy, |b, x| b.ops(op.clone(), x))
+}
+
+/// The gradients of a graph's outputs, if `dy` reaches them.
+pub(crate) fn gradients_of(
+    x: &[Tensor],
+    dy: &[Tensor],
+    make: impl Fn(&mut Builder<'_>, &[Value]) -> Result<Vec<Value>>,
+) -> Vec<Option<Tensor>> {
     let weights = Weights::new(Vec::new(), BTreeMap::new(), true);
     let wrt = Wrt { inputs: true, ..Wrt::default() };
     let mut b = Builder::differentiating(&weights, Limits::default(), wrt);
     let inputs: Vec<_> = x.iter().map(|x| b.input(x.shape(), x.dtype())).collect();
-    let outputs = b.ops(op.clone(), &inputs).unwrap();
+    let outputs = make(&mut b, &inputs).unwrap();
     let ends: Vec<_> = outputs.iter().zip(dy).map(|(y, dy)| (*y, b.constant(dy.clone()))).collect();
     let smooth: Vec<_> = ends.into_iter().filter(|(y, _)| b.dtype(*y).is_float()).collect();
     let found = backward(&mut b, &smooth, &inputs).unwrap();

@@ -77,8 +77,38 @@ impl Operator for StridedSlice {
     }
 }
 
+impl StridedSlice {
+    /// The axis along which neighbours are taken, and the first of them, if all others are whole.
+    pub(crate) fn along_one_axis(&self, shape: &[usize]) -> Option<(usize, usize)> {
+        let is_part = |axis: &usize| self.count.get(*axis) != shape.get(*axis);
+        let mut parts = (0..shape.len()).filter(is_part);
+        let axis = parts.next()?;
+        let is_one = parts.next().is_none() && self.step.iter().all(|step| *step == 1);
+        is_one.then(|| (axis, self.begin.get(axis).copied().unwrap_or(0)))
+    }
+}
+
 #[test]
 fn gradient_is_the_slope() {
     let op = StridedSlice { begin: vec![1, 0], count: vec![2, 2], step: vec![1, 3] };
     super::check_gradient(op, &[super::some_numbers(&[4, 6], 0)]);
+}
+
+/// What reaches parts that overlap, touch and leave gaps.
+#[test]
+fn parts_become_one() {
+    let places = [(1, 2), (3, 1), (2, 4), (8, 1), (3, 1)];
+    let x = super::some_numbers(&[2, 9], 0);
+    let dy = places.map(|(start, count)| super::some_numbers(&[2, count], start));
+    let found = super::check::gradients_of(&[x], &dy, |b, x| {
+        places.iter().map(|(start, count)| b.slice(x[0], 1, *start, start + count)).collect()
+    });
+    let mut expected = [0.0; 18];
+    for ((start, count), dy) in places.iter().zip(&dy) {
+        for (i, dy) in dy.as_slice::<f64>().unwrap().iter().enumerate() {
+            expected[i / count * 9 + start + i % count] += dy;
+        }
+    }
+    let found = found[0].as_ref().and_then(|t| t.as_slice::<f64>()).unwrap();
+    assert!(found.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-12), "{found:?}");
 }

@@ -1,7 +1,7 @@
 //! Bytes as a model file: loaded and run on zeros, within limits.
 #![no_main]
 
-use keras_runtime::{Limits, Loader, Predict, Tensor};
+use keras_runtime::{Differentiate, Limits, Loader, Predict, Tensor};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let limits = Limits { memory: 16 << 20, operations: 20_000 };
@@ -18,6 +18,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     });
     let Some(inputs) = inputs.collect::<Option<Vec<Tensor>>>() else { return };
     for training in [false, true] {
-        let _ = model.predict_with(&inputs, &Predict::new().training(training));
+        if let Ok(y) = model.predict_with(&inputs, &Predict::new().training(training)) {
+            let _ = model.gradients_with(&inputs, &y, &Differentiate::new().training(training));
+        }
     }
 });

@@ -30,8 +30,7 @@ pub(super) fn lower(
     let epsilon = layer.epsilon.0;
     if layer.mode == 1 {
         // Keras 1: each sample by itself; epsilon counts twice there.
-        let mean = b.mean(x, &axes, true)?;
-        let variance = b.variance(x, &axes, true)?;
+        let (mean, variance) = b.moments(x, &axes)?;
         let deviation = b.with_number(Arithmetic::Add, variance, epsilon)?;
         let deviation = b.unary(Function::Sqrt, deviation)?;
         let deviation = b.with_number(Arithmetic::Add, deviation, epsilon)?;
@@ -47,7 +46,7 @@ pub(super) fn lower(
     }
     let others: Vec<usize> = (0..b.rank(x)).filter(|a| !axes.contains(a)).collect();
     let (mean, variance) = if layer.mode == 2 {
-        (b.mean(x, &others, true)?, b.variance(x, &others, true)?)
+        b.moments(x, &others)?
     } else if b.training() && call.base.trainable {
         if layer.renorm {
             return Err(b.unsupported("training=True with renorm"));
@@ -83,7 +82,7 @@ fn statistics(
     mask: Option<Value>,
 ) -> Result<(Value, Value)> {
     let Some(mask) = mask else {
-        return Ok((b.mean(x, axes, true)?, b.variance(x, axes, true)?));
+        return b.moments(x, axes);
     };
     let mask = b.expand(mask, b.rank(mask))?;
     let shape = b.shape(x).to_vec();

@@ -297,9 +297,20 @@ impl Builder<'_> {
 
     /// The mean of the squared distances from the mean.
     pub(crate) fn variance(&mut self, x: Value, axes: &[usize], keepdims: bool) -> Result<Value> {
+        let (_, variance) = self.moments(x, axes)?;
+        if keepdims {
+            return Ok(variance);
+        }
+        let dims = self.shape(variance).iter().enumerate();
+        let kept: Vec<usize> = dims.filter(|(i, _)| !axes.contains(i)).map(|(_, n)| *n).collect();
+        self.reshape(variance, kept)
+    }
+
+    /// The mean and the mean of the squared distances from it; axes stay, 1 long.
+    pub(crate) fn moments(&mut self, x: Value, axes: &[usize]) -> Result<(Value, Value)> {
         let mean = self.mean(x, axes, true)?;
         let centred = self.binary(Arithmetic::SquaredDifference, x, mean)?;
-        self.mean(centred, axes, keepdims)
+        Ok((mean, self.mean(centred, axes, true)?))
     }
 
     /// Whether any (all) elements along the axes are true.

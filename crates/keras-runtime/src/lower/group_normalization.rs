@@ -32,8 +32,7 @@ pub(super) fn lower(
     let wide_x = b.cast(x, wide)?;
     let g = b.reshape(wide_x, grouped)?;
     let axes: Vec<usize> = (1..b.rank(g)).filter(|a| *a != axis).collect();
-    let mean = b.mean(g, &axes, true)?;
-    let variance = b.variance(g, &axes, true)?;
+    let (mean, variance) = b.moments(g, &axes)?;
     let scale = b.with_number(Arithmetic::Add, variance, layer.epsilon.0)?;
     let scale = b.unary(Function::Rsqrt, scale)?;
     let centred = b.sub(g, mean)?;

@@ -27,8 +27,8 @@ pub(super) fn lower(
     let (variance, centred) = if layer.rms_scaling {
         (b.variance(x, &axes, true)?, x)
     } else {
-        let mean = b.mean(x, &axes, true)?;
-        (b.variance(x, &axes, true)?, b.sub(x, mean)?)
+        let (mean, variance) = b.moments(x, &axes)?;
+        (variance, b.sub(x, mean)?)
     };
     let scale = b.with_number(Arithmetic::Add, variance, layer.epsilon.0)?;
     let scale = b.unary(Function::Rsqrt, scale)?;

@@ -1,8 +1,7 @@
 //! The gradient of [`Recurrent`]: its steps once more, then back through time.
 
 use super::recurrent::{CellKind, LEAST_TOGETHER, Recurrent, Step};
-use super::slope::slope;
-use super::unary::{Function, apply};
+use super::recurrent_step::Known;
 use super::{Gradient, Operator, Out, Spec, Types, no_gradient, size};
 use crate::graph::{Builder, Value};
 use crate::kernels::{Packed, parallel};
@@ -23,11 +22,11 @@ use crate::{Error, Result};
 pub(crate) struct RecurrentGradient(Recurrent);
 
 impl Recurrent {
-    fn is_late(&self) -> bool {
+    pub(super) fn is_late(&self) -> bool {
         self.kind == CellKind::Gru { reset_after: false }
     }
 
-    fn resets_after(&self) -> bool {
+    pub(super) fn resets_after(&self) -> bool {
         self.kind == CellKind::Gru { reset_after: true }
     }
 
@@ -117,21 +116,21 @@ impl Operator for RecurrentGradient {
 }
 
 /// What all sequences of a batch share.
-struct Shared<'a, T> {
-    x: &'a [T],
-    kernel: &'a [T],
-    packed: Option<Packed>,
+pub(super) struct Shared<'a, T> {
+    pub(super) x: &'a [T],
+    pub(super) kernel: &'a [T],
+    pub(super) packed: Option<Packed>,
     /// The kernel turned: `[gates · units, units]`.
-    turned: Vec<T>,
-    packed_turned: Option<Packed>,
-    bias: Option<&'a [T]>,
-    mask: Option<&'a [bool]>,
+    pub(super) turned: Vec<T>,
+    pub(super) packed_turned: Option<Packed>,
+    pub(super) bias: Option<&'a [T]>,
+    pub(super) mask: Option<&'a [bool]>,
     /// The first states.
-    states: [&'a [T]; 2],
+    pub(super) states: [&'a [T]; 2],
     /// What reaches the outputs of all steps, and the last states.
-    upstream: [&'a [T]; 3],
-    time: usize,
-    units: usize,
+    pub(super) upstream: [&'a [T]; 3],
+    pub(super) time: usize,
+    pub(super) units: usize,
 }
 
 /// Some sequences: the first one's number, and their parts of the results.
@@ -215,8 +214,9 @@ impl RecurrentGradient {
         let at = |step: usize| if op.backwards { time - 1 - step } else { step };
         let is_masked =
             |row: usize, t: usize| all.mask.is_some_and(|m| !m[(first + row) * time + t]);
-        // Forward: the arguments of all gates, the states before each step; `inner` is the state's
-        // product in the candidate of `reset_after`.
+        // Forward: the arguments of all gates and their values, the states before each step; `inner`
+        // is the state's product in the candidate of `reset_after`.
+        let mut arguments = vec![T::zero(); batch * time * width];
         let mut gates = vec![T::zero(); batch * time * width];
         let mut inner = vec![T::zero(); product.len() / op.kind.gates()];
         let mut cells = vec![T::zero(); if dc.is_empty() { 0 } else { batch * time * units }];
@@ -224,7 +224,9 @@ impl RecurrentGradient {
         let mut h = own(all.states[0]);
         let mut c = if dc.is_empty() { Vec::new() } else { own(all.states[1]) };
         let mut made = vec![T::zero(); batch * width];
-        let mut cell = vec![T::zero(); width.max(2 * units)];
+        let mut new =
+            [vec![T::zero(); units], vec![T::zero(); if dc.is_empty() { 0 } else { units }]];
+        let mut scratch = vec![T::zero(); 2 * units];
         for step in 0..time {
             let t = at(step);
             op.state_product(all, &h, &mut made);
@@ -232,7 +234,8 @@ impl RecurrentGradient {
                 let place = row * time + t;
                 let h = &mut h[row * units..][..units];
                 before[place * units..][..units].copy_from_slice(h);
-                let arguments = &mut gates[place * width..][..width];
+                let arguments = &mut arguments[place * width..][..width];
+                let gates = &mut gates[place * width..][..width];
                 arguments.copy_from_slice(&made[row * width..][..width]);
                 if let Some(bias) = all.bias {
                     arguments.iter_mut().zip(bias).for_each(|(a, b)| *a += *b);
@@ -246,8 +249,9 @@ impl RecurrentGradient {
                     cells.copy_from_slice(c);
                 }
                 let reset = reset.get_mut(place * units..(place + 1) * units).unwrap_or_default();
-                let mut new = [h.to_vec(), c.to_vec()];
-                op.again(all, x, arguments, &mut cell, reset, &mut new);
+                new[0].copy_from_slice(h);
+                new[1].copy_from_slice(c);
+                op.again(all, x, [&mut *arguments, &mut *gates, reset], &mut new);
                 if !is_masked(row, t) {
                     h.copy_from_slice(&new[0]);
                     c.copy_from_slice(&new[1]);
@@ -288,7 +292,8 @@ impl RecurrentGradient {
                 dh.iter_mut().zip(&*repeated).for_each(|(h, r)| *h += *r);
                 repeated.fill(T::zero());
                 let known = Known {
-                    arguments: &gates[place * width..][..width],
+                    arguments: &arguments[place * width..][..width],
+                    gates: &gates[place * width..][..width],
                     inner: inner.get(place * units..(place + 1) * units).unwrap_or_default(),
                     h: &before[place * units..][..units],
                     c: cells.get(place * units..(place + 1) * units).unwrap_or_default(),
@@ -296,7 +301,7 @@ impl RecurrentGradient {
                 let passed = &mut passed[state.clone()];
                 let dc = dc.get_mut(state).unwrap_or_default();
                 let arrived = &mut arrived[row * width..][..width];
-                op.back(all, &known, [dh, dc, passed], dx, arrived);
+                op.back(all, &known, [dh, dc, passed], [dx, arrived, &mut scratch]);
                 if let Some(product) = product.get_mut(place * width..(place + 1) * width) {
                     product.copy_from_slice(arrived);
                 }
@@ -316,189 +321,10 @@ impl RecurrentGradient {
     }
 }
 
-/// What was found forward of one step of one sequence.
-struct Known<'a, T> {
-    arguments: &'a [T],
-    inner: &'a [T],
-    h: &'a [T],
-    c: &'a [T],
-}
-
-/// A function's values and, over them, what reaches its argument of what reaches the values.
-fn through<T: Step>(function: &Function, arguments: &[T], values: &[T], d: &mut [T]) {
-    slope(function, arguments, values, d);
-}
-
-fn values<T: Step>(function: &Function, arguments: &[T]) -> Vec<T> {
-    let mut values = arguments.to_vec();
-    apply(function, &mut values);
-    values
-}
-
-impl Recurrent {
-    /// The states' products with the kernel; without `reset_after` those of the first two gates.
-    fn state_product<T: Step>(&self, all: &Shared<'_, T>, h: &[T], to: &mut [T]) {
-        let units = all.units;
-        let width = units * self.kind.gates();
-        if !self.is_late() {
-            T::product(h, all.kernel, all.packed.as_ref(), to, [units, width, width]);
-            return;
-        }
-        let mut two = vec![T::zero(); h.len() * 2];
-        T::product(h, all.kernel, None, &mut two, [units, 2 * units, width]);
-        for (to, two) in to.chunks_exact_mut(width.max(1)).zip(two.chunks_exact((2 * units).max(1)))
-        {
-            to[..2 * units].copy_from_slice(two);
-            to[2 * units..].fill(T::zero());
-        }
-    }
-
-    /// What reaches the states of what reaches their products.
-    fn back_product<T: Step>(&self, all: &Shared<'_, T>, d: &[T], to: &mut [T]) {
-        let units = all.units;
-        let width = units * self.kind.gates();
-        T::product(d, &all.turned, all.packed_turned.as_ref(), to, [width, units, units]);
-    }
-
-    /// One step once more: `arguments` are those of the state's product and become those of the
-    /// gates, the states become the new ones.
-    fn again<T: Step>(
-        &self,
-        all: &Shared<'_, T>,
-        x: &[T],
-        arguments: &mut [T],
-        gates: &mut [T],
-        reset: &mut [T],
-        [h, c]: &mut [Vec<T>; 2],
-    ) {
-        let units = all.units;
-        let (function, gate) = (&self.activation, &self.gate_function);
-        let gates = &mut gates[..arguments.len()];
-        match self.kind {
-            CellKind::Simple => {
-                arguments.iter_mut().zip(x).for_each(|(a, x)| *a += *x);
-                h.copy_from_slice(arguments);
-                apply(function, h);
-            }
-            CellKind::Lstm => {
-                arguments.iter_mut().zip(x).for_each(|(a, x)| *a += *x);
-                gates.copy_from_slice(arguments);
-                apply(gate, &mut gates[..2 * units]);
-                apply(function, &mut gates[2 * units..3 * units]);
-                apply(gate, &mut gates[3 * units..]);
-                for i in 0..units {
-                    c[i] = gates[units + i] * c[i] + gates[i] * gates[2 * units + i];
-                }
-                h.copy_from_slice(c);
-                apply(function, h);
-                h.iter_mut().zip(&gates[3 * units..]).for_each(|(h, o)| *h *= *o);
-            }
-            CellKind::Gru { reset_after } => {
-                let (first, last) = arguments.split_at_mut(2 * units);
-                first.iter_mut().zip(x).for_each(|(a, x)| *a += *x);
-                let gates = &mut gates[..2 * units];
-                gates.copy_from_slice(first);
-                apply(gate, gates);
-                if reset_after {
-                    last.iter_mut().zip(&gates[units..]).for_each(|(a, r)| *a *= *r);
-                } else {
-                    for i in 0..units {
-                        reset[i] = gates[units + i] * h[i];
-                    }
-                    let width = 3 * units;
-                    let kernel = &all.kernel[(2 * units).min(all.kernel.len())..];
-                    let mut product = vec![T::zero(); units];
-                    T::product(reset, kernel, None, &mut product, [units, units, width]);
-                    last.iter_mut().zip(&product).for_each(|(a, p)| *a += *p);
-                }
-                last.iter_mut().zip(&x[2 * units..]).for_each(|(a, x)| *a += *x);
-                let candidate = values(function, last);
-                for i in 0..units {
-                    h[i] = gates[i] * h[i] + (T::one() - gates[i]) * candidate[i];
-                }
-            }
-        }
-    }
-
-    /// One step back: of what reaches the new states, what reaches the arguments of the gates
-    /// (`dx`), the state's product (`arrived`) and, past the product, the states before.
-    fn back<T: Step>(
-        &self,
-        all: &Shared<'_, T>,
-        known: &Known<'_, T>,
-        [dh, dc, passed]: [&mut [T]; 3],
-        dx: &mut [T],
-        arrived: &mut [T],
-    ) {
-        let units = all.units;
-        let (function, gate) = (&self.activation, &self.gate_function);
-        let arguments = known.arguments;
-        match self.kind {
-            CellKind::Simple => {
-                dx.copy_from_slice(dh);
-                through(function, arguments, &values(function, arguments), dx);
-                arrived.copy_from_slice(dx);
-            }
-            CellKind::Lstm => {
-                let part = |i: usize| &arguments[i * units..][..units];
-                let (input, forget) = (values(gate, part(0)), values(gate, part(1)));
-                let (new, output) = (values(function, part(2)), values(gate, part(3)));
-                let cell = |i: usize| forget[i] * known.c[i] + input[i] * new[i];
-                let cell: Vec<T> = (0..units).map(cell).collect();
-                let active = values(function, &cell);
-                let mut to_cell: Vec<T> = (0..units).map(|i| dh[i] * output[i]).collect();
-                through(function, &cell, &active, &mut to_cell);
-                for i in 0..units {
-                    dc[i] += to_cell[i];
-                    dx[i] = dc[i] * new[i];
-                    dx[units + i] = dc[i] * known.c[i];
-                    dx[2 * units + i] = dc[i] * input[i];
-                    dx[3 * units + i] = dh[i] * active[i];
-                    dc[i] *= forget[i];
-                }
-                let parts = [(gate, &input), (gate, &forget), (function, &new), (gate, &output)];
-                for (i, (function, values)) in parts.into_iter().enumerate() {
-                    through(function, part(i), values, &mut dx[i * units..][..units]);
-                }
-                arrived.copy_from_slice(dx);
-            }
-            CellKind::Gru { reset_after } => {
-                let part = |i: usize| &arguments[i * units..][..units];
-                let (update, reset) = (values(gate, part(0)), values(gate, part(1)));
-                let candidate = values(function, part(2));
-                let h = known.h;
-                for i in 0..units {
-                    dx[i] = dh[i] * (h[i] - candidate[i]);
-                    dx[2 * units + i] = dh[i] * (T::one() - update[i]);
-                    passed[i] = dh[i] * update[i];
-                }
-                through(gate, part(0), &update, &mut dx[..units]);
-                through(function, part(2), &candidate, &mut dx[2 * units..]);
-                if reset_after {
-                    for i in 0..units {
-                        dx[units + i] = dx[2 * units + i] * known.inner[i];
-                        arrived[2 * units + i] = dx[2 * units + i] * reset[i];
-                    }
-                } else {
-                    let turned = &all.turned[(2 * units * units).min(all.turned.len())..];
-                    let mut product = vec![T::zero(); units];
-                    T::product(&dx[2 * units..], turned, None, &mut product, [units, units, units]);
-                    for i in 0..units {
-                        dx[units + i] = product[i] * h[i];
-                        passed[i] += product[i] * reset[i];
-                        // Its product was with the state that is left, not with the state.
-                        arrived[2 * units + i] = T::zero();
-                    }
-                }
-                through(gate, part(1), &reset, &mut dx[units..2 * units]);
-                arrived[..2 * units].copy_from_slice(&dx[..2 * units]);
-            }
-        }
-    }
-}
-
 #[test]
 fn gradient_is_the_slope() {
+    use super::unary::Function;
+
     let kinds = [
         CellKind::Simple,
         CellKind::Lstm,

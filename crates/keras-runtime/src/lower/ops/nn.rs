@@ -74,8 +74,7 @@ pub(in crate::lower) fn lower(
                 Some(_) => c.axes(b, x, 3)?,
                 None => vec![b.axis(x, -1)?],
             };
-            let mean = b.mean(x, &axes, true)?;
-            let variance = b.variance(x, &axes, true)?;
+            let (mean, variance) = b.moments(x, &axes)?;
             let epsilon = c.float("epsilon", 4).unwrap_or(1e-7);
             let scale = b.with_number(Arithmetic::Add, variance, epsilon)?;
             let scale = b.unary(Function::Rsqrt, scale)?;

@@ -1,0 +1,162 @@
+//! The gradient of a convolution to its kernel.
+
+use keras_model::DType;
+
+use super::conv::Conv;
+use super::window::{Cube, Window, inner};
+use super::{Gradient, Operator, Out, Spec, Types, inputs, no_gradient, single, size};
+use crate::element::Number;
+use crate::graph::{Builder, Value};
+use crate::kernels::{Epilogue, Matrix, Packed, gemm};
+use crate::tensor::{View, out};
+use crate::{Error, Result};
+
+/// The gradient of [`Conv`] to its kernel: the windows of `x`, as rows, times what reaches them.
+///
+/// # Shapes
+/// `x: [batch, spatial.., channels]` and `dy: [batch, windows.., filters]` to `kernel`.
+#[derive(Clone, Debug)]
+pub(crate) struct ConvKernel {
+    pub(crate) window: Window,
+    pub(crate) groups: usize,
+    pub(crate) kernel: Vec<usize>,
+}
+
+/// Numbers of windows that are laid out as rows at once.
+const ROWS: usize = 1 << 18;
+
+impl Operator for ConvKernel {
+    const NAME: &'static str = "conv_kernel_gradient";
+    const TYPES: Types = Types::Floats;
+
+    fn output(&self, x: &[Spec]) -> Result<Vec<Spec>> {
+        let [x, dy] = inputs(Self::NAME, x)?;
+        let kernel = Spec::new(self.kernel.clone(), x.dtype);
+        let op = Conv::new(self.window.clone(), self.groups);
+        if op.output(&[x.clone(), kernel.clone()])? != [dy.clone()] {
+            return Err(Error::op(Self::NAME, format!("{dy:?} does not fit {x:?}")));
+        }
+        Ok(vec![kernel])
+    }
+
+    fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
+        let ([x, dy], dk) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
+        let cube = self.window.cube(inner(x.shape), inner(dy.shape));
+        if size(&self.kernel) == 0 {
+            return Ok(());
+        }
+        if x.data.dtype() == DType::Float32 {
+            return self.products(*x, *dy, &cube, dk);
+        }
+        floats!(x.data.dtype(), Self::NAME, T => self.run::<T>(*x, *dy, &cube, dk))
+    }
+
+    fn gradient(
+        &self,
+        _b: &mut Builder<'_>,
+        _x: &[Value],
+        _y: &[Value],
+        _dy: &[Option<Value>],
+    ) -> Gradient {
+        no_gradient(Self::NAME)
+    }
+}
+
+impl ConvKernel {
+    /// `dyᵀ · windows`, some windows after the other, turned at the end.
+    fn products(&self, x: View<'_>, dy: View<'_>, cube: &Cube, dk: &mut Out<'_>) -> Result<()> {
+        let channels = x.shape.last().copied().unwrap_or(0);
+        let filters = dy.shape.last().copied().unwrap_or(0).max(1);
+        let (length, each) = (channels / self.groups, filters / self.groups);
+        let n = cube.taps() * length;
+        let (x, dy) = (x.of::<f32>(Self::NAME)?, dy.of::<f32>(Self::NAME)?);
+        let dk = out::<f32>(&mut dk.data, Self::NAME)?;
+        let places = dy.len() / filters;
+        let block = (ROWS / n.max(1)).clamp(16, places.max(16));
+        let (mut windows, mut turned, mut packed) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut sum, mut next) = (vec![0.0; each * n], vec![0.0; each * n]);
+        for g in 0..self.groups {
+            sum.fill(0.0);
+            for start in (0..places).step_by(block) {
+                let count = block.min(places - start);
+                windows.clear();
+                windows.resize(count * n, 0.0);
+                turned.resize(count * each, 0.0);
+                for i in 0..count {
+                    let row = start + i;
+                    let image = row / cube.places() * size(&cube.input);
+                    let window = &mut windows[i * n..][..n];
+                    cube.each(row % cube.places(), |tap, position| {
+                        let x = &x[(image + position) * channels + g * length..][..length];
+                        window[tap * length..][..length].copy_from_slice(x);
+                    });
+                    let dy = &dy[row * filters + g * each..][..each];
+                    dy.iter().enumerate().for_each(|(f, d)| turned[f * count + i] = *d);
+                }
+                let right = Packed::reuse(std::mem::take(&mut packed), &windows, [count, n], n, 1);
+                let epilogue = Epilogue { residual: Some(&sum), ..Epilogue::NONE };
+                let left = &turned[..count * each];
+                gemm(left, &Matrix { columns: count }, &right, epilogue, &mut next, [n, 0]);
+                packed = right.into_data();
+                std::mem::swap(&mut sum, &mut next);
+            }
+            for (f, sum) in sum.chunks_exact(n.max(1)).enumerate() {
+                for (i, sum) in sum.iter().enumerate() {
+                    dk[i * filters + g * each + f] = *sum;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn run<T: Number>(
+        &self,
+        x: View<'_>,
+        dy: View<'_>,
+        cube: &Cube,
+        dk: &mut Out<'_>,
+    ) -> Result<()> {
+        let channels = x.shape.last().copied().unwrap_or(0);
+        let filters = dy.shape.last().copied().unwrap_or(0).max(1);
+        let (length, each) = (channels / self.groups, filters / self.groups);
+        let (x, dy) = (x.of::<T>(Self::NAME)?, dy.of::<T>(Self::NAME)?);
+        let dk = out::<T>(&mut dk.data, Self::NAME)?;
+        dk.fill(T::zero());
+        for (row, dy) in dy.chunks_exact(filters).enumerate() {
+            let start = row / cube.places() * size(&cube.input);
+            cube.each(row % cube.places(), |tap, position| {
+                for (f, d) in dy.iter().enumerate() {
+                    for c in 0..length {
+                        let a = x[(start + position) * channels + f / each * length + c];
+                        let dk = &mut dk[(tap * length + c) * filters + f];
+                        *dk = dk.plus(a.times(*d));
+                    }
+                }
+            });
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn gradient_is_the_slope() {
+    let window = Window {
+        size: vec![3, 2],
+        strides: vec![2, 1],
+        dilation: vec![1, 2],
+        borders: vec![(1, 1), (0, 1)],
+    };
+    for groups in [1, 2] {
+        let x = super::some_numbers(&[2, 5, 4, 4], 0);
+        let kernel = super::some_numbers(&[3, 2, 4 / groups, 6], 3);
+        super::check_gradient(Conv::new(window.clone(), groups), &[x.clone(), kernel.clone()]);
+        // The kernel for `float32` gives the same.
+        let cast = |x: &crate::Tensor| x.cast(DType::Float32).unwrap();
+        let dy = super::run(Conv::new(window.clone(), groups), &[x.clone(), kernel]).unwrap();
+        let op = ConvKernel { window: window.clone(), groups, kernel: vec![3, 2, 4 / groups, 6] };
+        let wide = super::run(op.clone(), &[x.clone(), dy.clone()]).unwrap();
+        let narrow = super::run(op, &[cast(&x), cast(&dy)]).unwrap();
+        let pairs = wide.as_slice::<f64>().unwrap().iter().zip(narrow.as_slice::<f32>().unwrap());
+        assert!(pairs.into_iter().all(|(a, b)| (a - f64::from(*b)).abs() < 1e-4));
+    }
+}

@@ -1,7 +1,11 @@
-//! The operations of `keras.ops`, each as Keras wrote it into a graph and computed it.
+//! The operations of `keras.ops`, and functions of TensorFlow in files of `tf.keras`, each as Keras
+//! wrote it into a graph and computed it.
+
+use std::collections::BTreeSet;
 
 use keras_model::Loader;
 use keras_model::ops::OPERATIONS;
+use keras_model::source::dialect::tensorflow_functions;
 use keras_runtime::{DType, Model, Tensor};
 use serde_json::Value;
 
@@ -10,8 +14,8 @@ use crate::support::fixture;
 #[path = "../crates/keras-runtime/tests/gradients.rs"]
 mod gradients;
 
-fn cases() -> Value {
-    serde_json::from_str(&std::fs::read_to_string(fixture("ops.json")).unwrap()).unwrap()
+fn file(name: &str) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(fixture(name)).unwrap()).unwrap()
 }
 
 fn tensor(value: &Value) -> Tensor {
@@ -66,10 +70,9 @@ fn wrong(case: &Value) -> Option<String> {
     })
 }
 
-#[test]
-fn operations_give_keras_s_numbers() {
-    let cases = cases();
-    let cases = cases["cases"].as_array().unwrap();
+fn check(name: &str) {
+    let file = file(name);
+    let cases = file["cases"].as_array().unwrap();
     let failed: Vec<String> = cases
         .iter()
         .enumerate()
@@ -79,6 +82,16 @@ fn operations_give_keras_s_numbers() {
         })
         .collect();
     assert!(failed.is_empty(), "{} of {}\n{}", failed.len(), cases.len(), failed.join("\n"));
+}
+
+#[test]
+fn operations_give_keras_s_numbers() {
+    check("ops.json");
+}
+
+#[test]
+fn functions_of_tensorflow_give_its_numbers() {
+    check("tf_ops.json");
 }
 
 /// What is wrong with the gradients of one case, beside those of TensorFlow.
@@ -100,14 +113,13 @@ const NO_GRADIENT: [&str; 2] = ["AffineTransform", "PerspectiveTransform"];
 
 #[test]
 fn gradients_of_operations_are_tensorflow_s() {
-    let (cases, path) = (cases(), fixture("op_gradients.json"));
-    let expected: Vec<Value> =
-        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let (cases, expected) = (file("ops.json"), file("op_gradients.json"));
+    let expected = expected.as_array().unwrap();
     let cases = cases["cases"].as_array().unwrap();
     assert_eq!(cases.len(), expected.len(), "op_gradients.py makes them");
     let failed: Vec<String> = cases
         .iter()
-        .zip(&expected)
+        .zip(expected)
         .enumerate()
         .filter(|(_, (case, _))| !NO_GRADIENT.contains(&case["name"].as_str().unwrap()))
         .filter_map(|(i, (case, expected))| {
@@ -121,12 +133,17 @@ fn gradients_of_operations_are_tensorflow_s() {
 /// Each operation that can be loaded has a case, or stands in the list of those that cannot.
 #[test]
 fn every_operation_has_a_case() {
-    let all = cases();
-    let mut named: Vec<&str> =
+    let all = file("ops.json");
+    let mut named: BTreeSet<&str> =
         all["no_case"].as_object().unwrap().keys().map(String::as_str).collect();
     for case in all["cases"].as_array().unwrap() {
         named.extend(case["operations"].as_array().unwrap().iter().filter_map(Value::as_str));
     }
-    let missing: Vec<_> = OPERATIONS.iter().filter(|name| !named.contains(name)).collect();
+    let tensorflow = file("tf_ops.json");
+    let cases = tensorflow["cases"].as_array().unwrap().iter();
+    let called: BTreeSet<&str> =
+        cases.flat_map(|case| case["name"].as_str().unwrap().split('+')).collect();
+    named.extend(tensorflow_functions().filter(|f| called.contains(f.0)).map(|f| f.1));
+    let missing: Vec<_> = OPERATIONS.iter().filter(|name| !named.contains(*name)).collect();
     assert!(missing.is_empty(), "{missing:?}");
 }

@@ -1,6 +1,7 @@
 //! The graph of operations that a model is lowered to, for given shapes of its inputs, and what
 //! builds it.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -113,6 +114,8 @@ pub(crate) struct Builder<'m> {
     limits: Limits,
     scopes: Vec<Scope>,
     masks: HashMap<Value, Value>,
+    /// The imaginary parts of complex values.
+    imaginary: HashMap<Value, Value>,
     /// How many inputs there are, extra ones included.
     inputs: usize,
     extras: Vec<(Extra, Value)>,
@@ -122,6 +125,10 @@ pub(crate) struct Builder<'m> {
     noise: HashMap<(String, (&'static str, usize)), Value>,
     /// Bytes of the constants that were computed.
     computed: u64,
+    /// Whether the inputs are constants, so that everything is computed while the graph is built.
+    by_value: bool,
+    /// Whether something had to know values, and did not.
+    is_in_need: Cell<bool>,
     /// Weights before there are any: a trial to see what comes out.
     trial: Option<Trial>,
     /// What gradients are wanted of, if any are.
@@ -174,15 +181,40 @@ impl<'m> Builder<'m> {
             limits,
             scopes: Vec::new(),
             masks: HashMap::new(),
+            imaginary: HashMap::new(),
             inputs: 0,
             extras: Vec::new(),
             streams: 0,
             noise: HashMap::new(),
             computed: 0,
+            by_value: false,
+            is_in_need: Cell::new(false),
             trial: None,
             wrt: None,
             layers: Vec::new(),
         }
+    }
+
+    /// A builder of a graph for these inputs alone: shapes may depend on their values.
+    pub(crate) fn by_value(weights: &'m Weights, limits: Limits) -> Self {
+        Self { by_value: true, ..Self::new(weights, limits) }
+    }
+
+    /// Whether building failed because a shape depends on the values of the inputs.
+    pub(crate) fn is_in_need(&self) -> bool {
+        self.is_in_need.get()
+    }
+
+    /// The elements of a constant on which a shape depends. Where they are not known, the graph can
+    /// be built for the values of the inputs only: [`by_value`](Self::by_value).
+    pub(crate) fn needed(&self, value: Value, what: &str) -> Result<Tensor> {
+        self.known(value).map(View::to_tensor).ok_or_else(|| self.depends(what))
+    }
+
+    /// The error for something that depends on values which are not known.
+    pub(crate) fn depends(&self, what: &str) -> Error {
+        self.is_in_need.set(true);
+        self.unsupported(format!("a {what} that depends on the values"))
     }
 
     /// A builder for a trial call of a layer with these variables.
@@ -402,6 +434,16 @@ impl<'m> Builder<'m> {
         };
     }
 
+    /// The imaginary part of a value that is complex; the value itself is the real part.
+    pub(crate) fn imaginary(&self, value: Value) -> Option<Value> {
+        self.imaginary.get(&value).copied()
+    }
+
+    /// Makes a value complex.
+    pub(crate) fn set_imaginary(&mut self, value: Value, imaginary: Value) {
+        self.imaginary.insert(value, imaginary);
+    }
+
     /// Adds a node with one output.
     pub(crate) fn op(&mut self, op: impl Into<Op>, inputs: &[Value]) -> Result<Value> {
         let op = op.into();
@@ -477,7 +519,7 @@ impl<'m> Builder<'m> {
         let Some(constants) = constants else { return Ok(None) };
         let elements: usize = outputs.iter().map(|s| size(&s.shape)).sum();
         let given: usize = inputs.iter().map(|v| size(self.shape(*v))).sum();
-        if elements > LARGE.max(given) {
+        if elements > LARGE.max(given) && !self.by_value {
             return Ok(None);
         }
         let made = outputs.iter().filter_map(|s| bytes(&s.shape, s.dtype)).sum::<u64>();

@@ -75,6 +75,8 @@ pub(crate) enum Planned {
     Whole(Arc<Lowered>),
     /// In parts of so many rows.
     Parts(usize),
+    /// Anew for each prediction: a shape depends on the values of the inputs.
+    ByValue,
 }
 
 /// An input of a plan.
@@ -249,10 +251,13 @@ impl Model {
         training: bool,
         wrt: &Wrt,
     ) -> Result<Arc<Lowered>> {
-        let whole = |key: &PlanKey| self.lower(key).map(|l| Planned::Whole(Arc::new(l)));
+        let whole =
+            |key: &PlanKey| self.lower(key, None, &mut false).map(|l| Planned::Whole(Arc::new(l)));
         match self.planned(inputs, (training, 0, Some(wrt)), whole)? {
             Planned::Whole(lowered) => Ok(lowered),
-            Planned::Parts(_) => Err(Error::Value("a gradient has no parts".to_owned())),
+            Planned::Parts(_) | Planned::ByValue => {
+                Err(Error::Value("a gradient has no parts".to_owned()))
+            }
         }
     }
 
@@ -292,7 +297,9 @@ impl Model {
         let memory = key.memory;
         let rows = crate::predict::rows(inputs)
             .filter(|rows| *rows > 1 && self.has_independent_rows && !key.training);
-        Ok(match (self.lower(key), rows) {
+        let mut is_in_need = false;
+        Ok(match (self.lower(key, None, &mut is_in_need), rows) {
+            (Err(_), _) if is_in_need => Planned::ByValue,
             (Ok(lowered), Some(rows)) if lowered.plan.bytes() > memory => {
                 let fits = memory as f64 / lowered.plan.bytes() as f64 * rows as f64;
                 Planned::Parts((fits as usize).clamp(1, rows - 1))
@@ -302,13 +309,35 @@ impl Model {
         })
     }
 
-    fn lower(&self, key: &PlanKey) -> Result<Lowered> {
-        let mut builder = match &key.wrt {
-            Some(wrt) => Builder::differentiating(&self.weights, self.limits, wrt.clone()),
-            None => Builder::new(&self.weights, self.limits),
+    /// A plan for these inputs alone, which it does not take any more.
+    pub(crate) fn lower_by_value(
+        &self,
+        inputs: &[Cow<'_, Tensor>],
+        training: bool,
+    ) -> Result<Lowered> {
+        let key = PlanKey { inputs: Vec::new(), training, memory: 0, wrt: None };
+        self.lower(&key, Some(inputs), &mut false)
+    }
+
+    /// For inputs of which shapes and types are known, or the values; says if it was in need of them.
+    fn lower(
+        &self,
+        key: &PlanKey,
+        given: Option<&[Cow<'_, Tensor>]>,
+        is_in_need: &mut bool,
+    ) -> Result<Lowered> {
+        let mut builder = match (&key.wrt, given) {
+            (Some(wrt), _) => Builder::differentiating(&self.weights, self.limits, wrt.clone()),
+            (None, Some(_)) => Builder::by_value(&self.weights, self.limits),
+            (None, None) => Builder::new(&self.weights, self.limits),
         };
-        let values = key.inputs.iter().map(|(shape, dtype)| builder.input(shape, *dtype));
-        let values: Vec<_> = values.collect();
+        let values: Vec<_> = match given {
+            Some(given) => given.iter().map(|t| builder.constant(t.clone().into_owned())).collect(),
+            None => {
+                let inputs = key.inputs.iter();
+                inputs.map(|(shape, dtype)| builder.input(shape, *dtype)).collect()
+            }
+        };
         let call = keras_model::Inputs {
             args: vec![match values.as_slice() {
                 [one] => Arg::Tensor(*one),
@@ -320,7 +349,9 @@ impl Model {
             return Err(Error::Value("the file holds no graph of layers".to_owned()));
         };
         builder.enter_root(&self.file.root.base, key.training);
-        let mut outputs = lower::model::lower(model, &mut builder, &call)?;
+        let outputs = lower::model::lower(model, &mut builder, &call);
+        *is_in_need = builder.is_in_need();
+        let mut outputs = outputs?;
         builder.leave();
         let wrt = key.wrt.as_ref();
         let found = wrt.map(|wrt| self.differentiate(&mut builder, wrt, &values, &mut outputs));

@@ -142,6 +142,10 @@ impl Model {
             (Planned::Parts(size), Some(rows)) => self.parts(inputs, rows, size, how, states),
             (Planned::Parts(_), None) => Err(Error::Value("a batch has no rows".to_owned())),
             (Planned::Whole(lowered), _) => self.run(&lowered, inputs, &[], seed, states),
+            (Planned::ByValue, _) => {
+                let lowered = self.lower_by_value(inputs, how.training)?;
+                self.run(&lowered, &[], &[], seed, states)
+            }
         }
     }
 

@@ -153,6 +153,9 @@ pub(crate) fn layer(
 fn inside(layer: &Layer, b: &mut Builder<'_>, inputs: &Inputs<Value>) -> Result<Vec<Value>> {
     // Keras casts floats to what a layer computes in; operations and models take what comes.
     let casts = !matches!(layer.kind, Kind::InputLayer(_) | Kind::Model(_) | Kind::Operation(_));
+    if casts && inputs.tensors().iter().any(|v| b.imaginary(**v).is_some()) {
+        return Err(b.unsupported("a complex number as the input of a layer"));
+    }
     let compute = b.compute();
     let inputs = inputs.map(&mut |value: &Value| {
         if !casts || !compute.is_float() || !b.dtype(*value).is_float() {

@@ -53,6 +53,9 @@ pub(crate) fn lower(
     let outputs = references.into_iter().map(|reference| {
         let outputs = values.get(reference.node);
         let value = outputs.and_then(|o| o.get(reference.index)).copied();
+        if value.is_some_and(|value| b.imaginary(value).is_some()) {
+            return Err(b.unsupported("a complex output"));
+        }
         value.ok_or_else(|| b.error("an output is not there"))
     });
     outputs.collect()

@@ -4,7 +4,8 @@ use keras_model::ops::Operation;
 use keras_model::{Arg, DType};
 use serde_json::Value as Json;
 
-use super::{Call, build, ops, rescaling};
+pub(super) use super::Call;
+use super::{build, ops, rescaling};
 use crate::Result;
 use crate::graph::{Builder, Value};
 
@@ -18,6 +19,8 @@ pub(crate) fn lower(op: &Operation, b: &mut Builder<'_>, call: &Call<'_>) -> Res
     let c = OpCall { op, call };
     let name = op.operation.as_str();
     for group in [
+        ops::complex::lower,
+        ops::values::lower,
         ops::elementwise::lower,
         ops::reduce::lower,
         ops::reshape::lower,
@@ -30,6 +33,8 @@ pub(crate) fn lower(op: &Operation, b: &mut Builder<'_>, call: &Call<'_>) -> Res
         ops::losses::lower,
         ops::scatter::lower,
         ops::signal::lower,
+        ops::tensorflow::lower,
+        ops::tensorflow_image::lower,
     ] {
         if let Some(outputs) = group(&c, name, b)? {
             return Ok(outputs);
@@ -43,6 +48,21 @@ impl OpCall<'_> {
     pub(super) fn plain(&self, name: &str, position: usize) -> Option<&Json> {
         let of_call = self.call.plain(name, position).filter(|v| !v.is_null());
         of_call.or_else(|| self.op.config.get(name)).filter(|v| !v.is_null())
+    }
+
+    /// The same where it may be lists in each other, without tensors.
+    pub(super) fn json(&self, name: &str, position: usize) -> Option<Json> {
+        fn of(argument: &Arg<Value>) -> Option<Json> {
+            match argument {
+                Arg::Value(value) | Arg::Array { value, .. } => Some(value.clone()),
+                Arg::List(items) => {
+                    items.iter().map(of).collect::<Option<Vec<_>>>().map(Json::Array)
+                }
+                _ => None,
+            }
+        }
+        let plain = self.plain(name, position).cloned();
+        plain.or_else(|| of(self.call.inputs.named(name, position)?))
     }
 
     pub(super) fn int(&self, name: &str, position: usize) -> Option<i64> {
@@ -79,6 +99,47 @@ impl OpCall<'_> {
         }
     }
 
+    /// The same, where some may be tensors whose values are known, as lengths of axes are.
+    pub(super) fn known_ints(
+        &self,
+        b: &Builder<'_>,
+        name: &str,
+        position: usize,
+    ) -> Result<Option<Vec<i64>>> {
+        fn collect(b: &Builder<'_>, argument: &Arg<Value>, into: &mut Vec<i64>) -> Option<()> {
+            match argument {
+                Arg::Tensor(value) => into.extend(b.known_integers(*value)?),
+                Arg::List(items) => items.iter().try_for_each(|item| collect(b, item, into))?,
+                Arg::Value(value) | Arg::Array { value, .. } => {
+                    let (_, numbers) = super::rescaling::nested(value)?;
+                    into.extend(numbers.into_iter().map(|n| n as i64));
+                }
+                Arg::Slice(_) | Arg::Ellipsis | Arg::Dict(_) => return None,
+            }
+            Some(())
+        }
+        match self.call.inputs.named(name, position) {
+            Some(argument) if argument.value().is_none_or(|v| !v.is_null()) => {
+                let mut all = Vec::new();
+                collect(b, argument, &mut all).ok_or_else(|| b.depends(name))?;
+                Ok(Some(all))
+            }
+            _ => Ok(self.ints(name, position)),
+        }
+    }
+
+    /// Lengths of axes among them.
+    pub(super) fn known_lengths(
+        &self,
+        b: &Builder<'_>,
+        name: &str,
+        position: usize,
+    ) -> Result<Vec<usize>> {
+        let all = self.known_ints(b, name, position)?.unwrap_or_default();
+        let lengths = all.iter().map(|n| usize::try_from(*n).ok()).collect::<Option<_>>();
+        lengths.ok_or_else(|| b.error(format!("{name} {all:?} is no shape")))
+    }
+
     /// The first tensor of the call.
     pub(super) fn x(&self, b: &Builder<'_>) -> Result<Value> {
         self.call.input(b)
@@ -106,6 +167,18 @@ impl OpCall<'_> {
                 }
             }
         }
+    }
+
+    /// The tensors of a list, constants among them.
+    pub(super) fn list(&self, b: &mut Builder<'_>) -> Result<Vec<Value>> {
+        let tensors = self.call.tensors();
+        let Some(Arg::List(items)) = self.call.inputs.args.first() else { return Ok(tensors) };
+        let like = tensors.first().map(|v| b.dtype(*v));
+        let mut all = Vec::with_capacity(items.len());
+        for item in items {
+            all.extend(operand(b, item, like)?);
+        }
+        Ok(all)
     }
 
     /// Both arguments of an operation on two.

@@ -43,6 +43,45 @@ pub(super) fn axis(
     b.reshape(y, [outer, &[to], inner].concat())
 }
 
+/// As TensorFlow 1 resizes: places are counted from the first element; with `aligned` the last ones
+/// lie on each other too.
+pub(super) fn corners(
+    b: &mut Builder<'_>,
+    x: Value,
+    axis: usize,
+    to: usize,
+    is_nearest: bool,
+    aligned: bool,
+) -> Result<Value> {
+    let shape = b.shape(x).to_vec();
+    let n = shape.get(axis).copied().unwrap_or(0);
+    if n == 0 || to == 0 {
+        return Err(b.error(format!("cannot resize {shape:?} to {to}")));
+    }
+    let is_aligned = aligned && to > 1;
+    let scale =
+        if is_aligned { (n as f32 - 1.0) / (to as f32 - 1.0) } else { n as f32 / to as f32 };
+    let place = |i: usize| (i as f32 * scale).min(n as f32 - 1.0);
+    if is_nearest {
+        let nearest = |i| if is_aligned { place(i).round() } else { place(i).floor() };
+        let indices = b.indices((0..to).map(|i| nearest(i) as usize))?;
+        return b.gather(x, indices, axis);
+    }
+    let x = to_float(b, x)?;
+    let low = b.indices((0..to).map(|i| place(i) as usize))?;
+    let high = b.indices((0..to).map(|i| place(i).ceil() as usize))?;
+    let mut wide = vec![1; shape.len()];
+    if let Some(dim) = wide.get_mut(axis) {
+        *dim = to;
+    }
+    let share = (0..to).map(|i| f64::from(place(i).fract()));
+    let share = b.table(wide, b.dtype(x), || share.collect())?;
+    let (low, high) = (b.gather(x, low, axis)?, b.gather(x, high, axis)?);
+    let distance = b.sub(high, low)?;
+    let part = b.mul(distance, share)?;
+    b.add(low, part)
+}
+
 /// For each place of the result the weights of all elements, row by row.
 fn weights(n: usize, to: usize, how: Interpolation, antialias: bool) -> Vec<f64> {
     let scale = n as f64 / to as f64;

@@ -40,6 +40,8 @@ pub(crate) enum Arithmetic {
     LogAddExp,
     /// `a · 2^b`.
     Ldexp,
+    /// The next number on the way from `a` to `b`.
+    Nextafter,
     Gcd,
     Lcm,
     And,
@@ -177,6 +179,8 @@ impl Binary {
                 let dc = b.mul(dy, y)?;
                 [Some(b.mul(dy, power)?), Some(b.scale(dc, std::f64::consts::LN_2)?)]
             }
+            // The next number is as far away wherever one is.
+            Arithmetic::Nextafter => [Some(dy), None],
             Arithmetic::FloorDiv
             | Arithmetic::Gcd
             | Arithmetic::Lcm
@@ -188,7 +192,7 @@ impl Binary {
         })
     }
 
-    fn run<T: Number + Bits>(&self, a: &View<'_>, b: &View<'_>, y: &mut Out<'_>) -> Result<()> {
+    fn run<T: Kind>(&self, a: &View<'_>, b: &View<'_>, y: &mut Out<'_>) -> Result<()> {
         let shapes = (a.shape, b.shape, y.shape);
         let (a, b) = (a.of::<T>(Self::NAME)?, b.of::<T>(Self::NAME)?);
         let y = out::<T>(&mut y.data, Self::NAME)?;
@@ -234,6 +238,7 @@ impl Binary {
                 if high == f64::NEG_INFINITY { high } else { high + (low - high).exp().ln_1p() }
             })),
             Arithmetic::Ldexp => with!(|a: T, b: T| T::float2(a, b, |a, b| a * b.exp2())),
+            Arithmetic::Nextafter => with!(T::next_after),
             Arithmetic::Gcd => with!(|a: T, b: T| T::whole2(a, b, gcd)),
             Arithmetic::Lcm => with!(|a: T, b: T| T::whole2(a, b, |a, b| match gcd(a, b) {
                 0 => 0,
@@ -262,8 +267,9 @@ fn gcd(a: i64, b: i64) -> i64 {
 }
 
 /// Functions of one kind of numbers for both.
-trait Bits: Number {
+trait Kind: Number {
     const FLOAT: bool;
+    fn next_after(self, to: Self) -> Self;
     fn float2(a: Self, b: Self, f: impl Fn(f64, f64) -> f64) -> Self {
         let wide = |v: Self| v.to_f64().unwrap_or(f64::NAN);
         <Self as num_traits::NumCast>::from(f(wide(a), wide(b))).unwrap_or_default()
@@ -274,14 +280,31 @@ trait Bits: Number {
     }
 }
 
-impl Bits for f32 {
-    const FLOAT: bool = true;
+macro_rules! floats {
+    ($($type:ty),*) => {$(
+        impl Kind for $type {
+            const FLOAT: bool = true;
+            fn next_after(self, to: Self) -> Self {
+                if to > self {
+                    self.next_up()
+                } else if to < self {
+                    self.next_down()
+                } else {
+                    // Equal, or one is NaN.
+                    self + (to - self)
+                }
+            }
+        }
+    )*};
 }
-impl Bits for f64 {
-    const FLOAT: bool = true;
-}
-impl Bits for i64 {
+
+floats!(f32, f64);
+
+impl Kind for i64 {
     const FLOAT: bool = false;
+    fn next_after(self, to: Self) -> Self {
+        self.saturating_add((to > self).into()).saturating_sub((to < self).into())
+    }
 }
 
 /// `y = f(a, b)` for every element, with both broadcast.

@@ -185,6 +185,7 @@ macro_rules! floats {
 mod adaptive_pool;
 mod arg_reduce;
 mod binary;
+mod bits;
 mod broadcast_to;
 mod cast;
 #[cfg(test)]
@@ -239,6 +240,7 @@ mod window;
 pub(crate) use adaptive_pool::AdaptivePool;
 pub(crate) use arg_reduce::ArgReduce;
 pub(crate) use binary::{Arithmetic, Binary};
+pub(crate) use bits::Bits;
 pub(crate) use broadcast_to::BroadcastTo;
 pub(crate) use cast::Cast;
 pub(crate) use cholesky::Cholesky;
@@ -291,6 +293,7 @@ ops! {
     ArgReduce(ArgReduce),
     ArgSort(ArgSort),
     Binary(Binary),
+    Bits(Bits),
     BroadcastTo(BroadcastTo),
     Cast(Cast),
     Cholesky(Cholesky),

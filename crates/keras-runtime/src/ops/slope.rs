@@ -1,6 +1,6 @@
 //! The derivatives of the functions of one number.
 
-use super::unary::{Function, SELU_ALPHA, SELU_SCALE, c, sigmoid, wide};
+use super::unary::{Function, SELU_ALPHA, SELU_SCALE, c, digamma, sigmoid, trigamma, wide};
 use super::{Gradient, Operator, Out, Spec, Types, inputs, no_gradient, single};
 use crate::element::Real;
 use crate::graph::{Builder, Value};
@@ -140,6 +140,8 @@ pub(super) fn slope<T: Real>(function: &Function, x: &[T], y: &[T], d: &mut [T])
         Function::Erfc => each!(|x, _y| -c::<T>(std::f64::consts::FRAC_2_SQRT_PI) * (-x * x).exp()),
         Function::Erfinv => each!(|_x, y| (y * y).exp() / c(std::f64::consts::FRAC_2_SQRT_PI)),
         Function::BesselI0 => each!(|x, _y| wide(x, bessel_i1)),
+        Function::Lgamma => each!(|x, _y| wide(x, digamma)),
+        Function::Digamma => each!(|x, _y| wide(x, trigamma)),
         Function::Sigmoid => each!(|_x, y| y * (one - y)),
         Function::LogSigmoid => each!(|_x, y| one - y.exp()),
         Function::Softplus => each!(|x, _y| sigmoid(x)),
@@ -256,7 +258,7 @@ fn derivatives_are_the_slopes() {
         let moved = x.as_slice::<f64>().unwrap().iter().map(|v| v * by + to);
         crate::Tensor::new(x.shape(), moved.collect::<Vec<f64>>()).unwrap()
     };
-    for function in [Sqrt, Rsqrt, Reciprocal, Log, Log2, Log10, Log1p, Acosh] {
+    for function in [Sqrt, Rsqrt, Reciprocal, Log, Log2, Log10, Log1p, Acosh, Lgamma, Digamma] {
         super::check_gradient(super::Unary(function), &[far(&near, 1.0, 2.5)]);
     }
     for function in [Asin, Acos, Atanh, Erfinv, Tan] {

@@ -48,6 +48,10 @@ pub(crate) enum Function {
     Erfinv,
     /// The modified Bessel function of the first kind, order 0.
     BesselI0,
+    /// The logarithm of the gamma function.
+    Lgamma,
+    /// Its slope.
+    Digamma,
     Sigmoid,
     LogSigmoid,
     Softplus,
@@ -279,6 +283,8 @@ pub(crate) fn apply<T: Real>(function: &Function, y: &mut [T]) {
         Function::Erfc => each!(|x| wide(x, |x| 1.0 - erf(x))),
         Function::Erfinv => each!(|x| wide(x, erfinv)),
         Function::BesselI0 => each!(|x| wide(x, bessel_i0)),
+        Function::Lgamma => each!(|x| wide(x, lgamma)),
+        Function::Digamma => each!(|x| wide(x, digamma)),
         Function::Sigmoid => each!(|x| sigmoid(x)),
         Function::LogSigmoid => each!(|x| -softplus(-x)),
         Function::Softplus => each!(|x| softplus(x)),
@@ -418,6 +424,57 @@ fn erfinv(y: f64) -> f64 {
     x
 }
 
+/// Stirling's series, after steps up to where it is exact; reflected below 1/2.
+fn lgamma(x: f64) -> f64 {
+    use std::f64::consts::PI;
+    if x <= 0.0 && x.fract() == 0.0 {
+        return f64::INFINITY;
+    }
+    if x < 0.5 {
+        return (PI / (PI * x).sin().abs()).ln() - lgamma(1.0 - x);
+    }
+    let (mut x, mut product) = (x, 1.0);
+    while x < 20.0 {
+        product *= x;
+        x += 1.0;
+    }
+    let i = (x * x).recip();
+    let series = (1.0 / 12.0 - i * (1.0 / 360.0 - i * (1.0 / 1260.0 - i / 1680.0))) / x;
+    (x - 0.5) * x.ln() - x + 0.5 * (2.0 * PI).ln() + series - product.ln()
+}
+
+pub(super) fn digamma(x: f64) -> f64 {
+    use std::f64::consts::PI;
+    if x <= 0.0 && x.fract() == 0.0 {
+        return f64::NAN;
+    }
+    if x < 0.5 {
+        return digamma(1.0 - x) - PI / (PI * x).tan();
+    }
+    let (mut x, mut sum) = (x, 0.0);
+    while x < 20.0 {
+        sum += x.recip();
+        x += 1.0;
+    }
+    let i = (x * x).recip();
+    x.ln() - 0.5 / x - i * (1.0 / 12.0 - i * (1.0 / 120.0 - i * (1.0 / 252.0 - i / 240.0))) - sum
+}
+
+/// The slope of `digamma`.
+pub(super) fn trigamma(x: f64) -> f64 {
+    use std::f64::consts::PI;
+    if x < 0.5 {
+        return (PI / (PI * x).sin()).powi(2) - trigamma(1.0 - x);
+    }
+    let (mut x, mut sum) = (x, 0.0);
+    while x < 20.0 {
+        sum += (x * x).recip();
+        x += 1.0;
+    }
+    let i = (x * x).recip();
+    sum + (1.0 + 0.5 / x + i * (1.0 / 6.0 - i * (1.0 / 30.0 - i * (1.0 / 42.0 - i / 30.0)))) / x
+}
+
 fn bessel_i0(x: f64) -> f64 {
     let quarter = x * x / 4.0;
     let (mut term, mut sum, mut k) = (1.0, 1.0, 0.0);
@@ -440,6 +497,10 @@ fn known_values() {
     assert!(near(f(Function::Erf, 0.5), 0.520_499_877_813_046_5));
     assert!(near(f(Function::Erf, -3.0), -0.999_977_909_503_001_4));
     assert!(near(f(Function::Erfinv, 0.5), 0.476_936_276_204_469_9));
+    assert!(near(f(Function::Lgamma, 0.5), std::f64::consts::PI.sqrt().ln()));
+    let root = std::f64::consts::PI.sqrt();
+    assert!(near(f(Function::Lgamma, -1.5), (4.0 * root / 3.0).ln()));
+    assert!(near(f(Function::Digamma, 1.0), -0.577_215_664_901_532_9));
     assert!(near(f(Function::Softplus, 800.0), 800.0));
     assert!(near(f(Function::HardSigmoid, 1.0), 4.0 / 6.0));
     assert!(near(f(Function::HardSigmoidKeras2, 1.0), 0.7));

@@ -33,10 +33,10 @@ impl<'a> OpCall<'a> {
         self.call.input()
     }
 
-    /// The `n`th tensor of the call, lists flattened.
+    /// The `n`th tensor of the call, lists flattened; a constant may stand in its place.
     fn tensor(&self, n: usize) -> Result<&'a KerasTensor> {
         let tensor = self.call.tensors().get(n).copied();
-        tensor.ok_or_else(|| self.error(format!("tensor {n} of the call is missing")))
+        tensor.ok_or_else(|| self.unknown())
     }
 
     /// The result's shape depends on values.

@@ -15,8 +15,14 @@ fn spatial(op: &OpCall<'_>, shape: &Shape) -> (std::ops::Range<usize>, usize) {
 
 /// One number for each spatial axis.
 fn per_axis(op: &OpCall<'_>, name: &str, count: usize, default: &[i64]) -> Result<Vec<usize>> {
-    let given = op.ints(name).unwrap_or_else(|| default.to_vec());
-    let given = if let [one] = given.as_slice() { vec![*one; count] } else { given };
+    let given = op.dims(name, super::CONFIG).unwrap_or_else(|| default.to_vec());
+    // TensorFlow may name all axes.
+    let spatial = if op.channels_first() { given.get(2..) } else { given.get(1..=count) };
+    let given = match (given.as_slice(), spatial) {
+        ([one], _) => vec![*one; count],
+        (all, Some(spatial)) if all.len() == count + 2 => spatial.to_vec(),
+        _ => given,
+    };
     let numbers: Option<Vec<usize>> =
         given.into_iter().map(|n| dim(n).filter(|n| *n > 0)).collect();
     numbers

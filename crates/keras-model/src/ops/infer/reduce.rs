@@ -22,7 +22,7 @@ pub(in super::super) fn reduce_bool(op: &OpCall<'_>) -> Result<Vec<KerasTensor>>
 
 /// The same, `int32`: positions and counts.
 pub(in super::super) fn reduce_int(op: &OpCall<'_>) -> Result<Vec<KerasTensor>> {
-    let dtype = op.dtype("output_type").unwrap_or(DType::Int32);
+    let dtype = op.dtype("output_type").or(op.dtype("dtype")).unwrap_or(DType::Int32);
     Ok(one(reduced(op, &op.x()?.shape)?, dtype))
 }
 

@@ -9,6 +9,7 @@ mod keras1;
 mod keras2;
 mod objects;
 mod stored;
+mod tf_functions;
 mod tf_ops;
 
 use std::collections::BTreeSet;
@@ -17,6 +18,12 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::{Error, Result};
+
+/// The functions of TensorFlow (without `tf.`) that are read as operations, with the name of each in
+/// [`OPERATIONS`](crate::ops::OPERATIONS).
+pub fn tensorflow_functions() -> impl Iterator<Item = (&'static str, &'static str)> {
+    tf_functions::FUNCTIONS.iter().map(|(function, operation, _)| (*function, *operation))
+}
 
 /// Module of Keras 3's layers; it tells the layer `Add` from the operation `Add`.
 const LAYERS_MODULE: &str = "keras.layers";

@@ -3,160 +3,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Dialect, rename};
+use super::Dialect;
+use super::tf_functions::FUNCTIONS;
 use crate::{Error, Result};
-
-/// TensorFlow's function (without `tf.`), Keras 3's operation, and its argument names that differ.
-type Function = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
-
-const FUNCTIONS: &[Function] = &[
-    ("__operators__.add", "Add", BINARY),
-    ("math.add", "Add", BINARY),
-    ("math.subtract", "Subtract", BINARY),
-    ("math.multiply", "Multiply", BINARY),
-    ("math.truediv", "TrueDivide", BINARY),
-    ("math.divide", "Divide", BINARY),
-    ("realdiv", "TrueDivide", BINARY),
-    ("compat.v1.floor_div", "FloorDivide", BINARY),
-    ("math.floordiv", "FloorDivide", BINARY),
-    ("math.floormod", "Mod", BINARY),
-    ("math.mod", "Mod", BINARY),
-    ("math.pow", "Power", BINARY),
-    ("math.maximum", "Maximum", BINARY),
-    ("math.minimum", "Minimum", BINARY),
-    ("math.squared_difference", "SquaredDifference", BINARY),
-    ("math.greater", "Greater", BINARY),
-    ("math.greater_equal", "GreaterEqual", BINARY),
-    ("math.less", "Less", BINARY),
-    ("math.less_equal", "LessEqual", BINARY),
-    ("math.equal", "Equal", BINARY),
-    ("math.not_equal", "NotEqual", BINARY),
-    ("__operators__.eq", "Equal", BINARY),
-    ("__operators__.ne", "NotEqual", BINARY),
-    ("math.logical_and", "LogicalAnd", BINARY),
-    ("math.logical_or", "LogicalOr", BINARY),
-    ("math.logical_not", "LogicalNot", &[]),
-    ("math.abs", "Absolute", &[]),
-    ("math.negative", "Negative", &[]),
-    ("math.exp", "Exp", &[]),
-    ("math.log", "Log", &[]),
-    ("math.log1p", "Log1p", &[]),
-    ("math.sqrt", "Sqrt", &[]),
-    ("math.rsqrt", "Rsqrt", &[]),
-    ("math.square", "Square", &[]),
-    ("math.sign", "Sign", &[]),
-    ("math.sin", "Sin", &[]),
-    ("math.cos", "Cos", &[]),
-    ("math.tan", "Tan", &[]),
-    ("math.tanh", "Tanh", &[]),
-    ("math.asin", "Arcsin", &[]),
-    ("math.acos", "Arccos", &[]),
-    ("math.atan", "Arctan", &[]),
-    ("math.atan2", "Arctan2", &[("y", "x1"), ("x", "x2")]),
-    ("math.sinh", "Sinh", &[]),
-    ("math.cosh", "Cosh", &[]),
-    ("math.asinh", "Arcsinh", &[]),
-    ("math.acosh", "Arccosh", &[]),
-    ("math.atanh", "Arctanh", &[]),
-    ("math.expm1", "Expm1", &[]),
-    ("math.erfc", "Erfc", &[]),
-    ("math.erfinv", "Erfinv", &[]),
-    ("math.log_sigmoid", "LogSigmoid", &[]),
-    ("math.divide_no_nan", "DivideNoNan", BINARY),
-    ("math.is_nan", "Isnan", &[]),
-    ("math.is_inf", "Isinf", &[]),
-    ("math.is_finite", "Isfinite", &[]),
-    ("math.logical_xor", "LogicalXor", BINARY),
-    ("math.unsorted_segment_sum", "SegmentSum", &[]),
-    ("math.unsorted_segment_max", "SegmentMax", &[]),
-    ("math.unsorted_segment_min", "SegmentMin", &[]),
-    ("math.unsorted_segment_prod", "SegmentProd", &[]),
-    ("linalg.inv", "Inv", &[]),
-    ("linalg.det", "Det", &[]),
-    ("linalg.cholesky", "Cholesky", &[]),
-    ("linalg.solve", "Solve", &[("rhs", "b")]),
-    ("nn.softsign", "Softsign", &[]),
-    ("nn.moments", "Moments", &[]),
-    ("image.rgb_to_hsv", "RGBToHSV", &[]),
-    ("image.hsv_to_rgb", "HSVToRGB", &[]),
-    ("image.rgb_to_grayscale", "RGBToGrayscale", &[]),
-    ("math.erf", "Erf", &[]),
-    ("math.floor", "Floor", &[]),
-    ("math.ceil", "Ceil", &[]),
-    ("math.round", "Round", &[]),
-    ("math.reciprocal", "Reciprocal", &[]),
-    ("math.sigmoid", "Sigmoid", &[]),
-    ("math.softplus", "Softplus", &[]),
-    ("nn.relu", "Relu", &[]),
-    ("nn.relu6", "Relu6", &[]),
-    ("nn.elu", "Elu", &[]),
-    ("nn.selu", "Selu", &[]),
-    ("nn.gelu", "Gelu", &[]),
-    ("nn.silu", "Silu", &[]),
-    ("nn.swish", "Silu", &[]),
-    ("nn.sigmoid", "Sigmoid", &[]),
-    ("nn.tanh", "Tanh", &[]),
-    ("nn.leaky_relu", "LeakyRelu", &[("alpha", "negative_slope")]),
-    ("nn.softmax", "Softmax", &[]),
-    ("nn.log_softmax", "LogSoftmax", &[]),
-    ("nn.softplus", "Softplus", &[]),
-    ("nn.l2_normalize", "Normalize", &[]),
-    ("math.l2_normalize", "Normalize", &[]),
-    ("math.reduce_mean", "Mean", &[]),
-    ("math.reduce_sum", "Sum", &[]),
-    ("math.reduce_max", "Max", &[]),
-    ("math.reduce_min", "Min", &[]),
-    ("math.reduce_prod", "Prod", &[]),
-    ("math.reduce_std", "Std", &[]),
-    ("math.reduce_variance", "Var", &[]),
-    ("math.reduce_any", "Any", &[]),
-    ("math.reduce_all", "All", &[]),
-    ("math.reduce_logsumexp", "Logsumexp", &[]),
-    ("math.argmax", "Argmax", &[]),
-    ("math.argmin", "Argmin", &[]),
-    ("math.cumsum", "Cumsum", &[]),
-    ("math.cumprod", "Cumprod", &[]),
-    ("math.top_k", "TopK", &[]),
-    ("compat.v1.norm", "Norm", &[]),
-    ("norm", "Norm", &[]),
-    ("linalg.matmul", "Matmul", &[("b", "x2")]),
-    ("einsum", "Einsum", &[]),
-    ("cast", "Cast", &[]),
-    ("clip_by_value", "Clip", &[("clip_value_min", "x_min"), ("clip_value_max", "x_max")]),
-    ("concat", "Concatenate", &[]),
-    ("stack", "Stack", &[]),
-    ("unstack", "Unstack", &[]),
-    ("split", "Split", &[("num_or_size_splits", "indices_or_sections")]),
-    ("reshape", "Reshape", &[("shape", "newshape")]),
-    ("compat.v1.transpose", "Transpose", &[("perm", "axes")]),
-    ("transpose", "Transpose", &[("perm", "axes")]),
-    ("expand_dims", "ExpandDims", &[]),
-    ("squeeze", "Squeeze", &[]),
-    ("compat.v1.squeeze", "Squeeze", &[]),
-    ("tile", "Tile", &[("multiples", "repeats")]),
-    ("repeat", "Repeat", &[]),
-    ("reverse", "Flip", &[]),
-    ("roll", "Roll", &[]),
-    ("pad", "Pad", &[("paddings", "pad_width")]),
-    ("compat.v1.pad", "Pad", &[("paddings", "pad_width")]),
-    ("gather", "Take", &[]),
-    ("compat.v1.gather", "Take", &[]),
-    ("one_hot", "OneHot", &[("depth", "num_classes")]),
-    ("where", "Where", &[("x", "x1"), ("y", "x2")]),
-    ("zeros_like", "ZerosLike", &[]),
-    ("ones_like", "OnesLike", &[]),
-    ("compat.v1.zeros_like", "ZerosLike", &[]),
-    ("compat.v1.ones_like", "OnesLike", &[]),
-    ("identity", "Identity", &[]),
-    ("stop_gradient", "StopGradient", &[]),
-    ("image.resize", "Resize", &[]),
-    ("nn.depth_to_space", "DepthToSpace", &[]),
-    ("nn.space_to_depth", "SpaceToDepth", &[]),
-    ("shape", "Shape", &[]),
-    ("broadcast_to", "BroadcastTo", &[]),
-];
-
-const BINARY: &[(&str, &str)] = &[("y", "x2")];
 
 /// Module of the rewritten operations; it tells the operation `Add` from the layer `Add`.
 pub(crate) const OPS_MODULE: &str = "keras.src.ops";
@@ -174,26 +23,30 @@ pub(super) fn rewrite(map: &mut Map<String, Value>, dialect: &mut Dialect) -> Re
         return Err(Error::config(name, "a TensorFlow operator without a function"));
     };
     let nodes = map.get_mut("inbound_nodes").and_then(Value::as_array_mut);
+    let mut nodes = nodes.into_iter().flatten();
     let class = if function == "__operators__.getitem" {
-        nodes.into_iter().flatten().for_each(slice_node);
+        nodes.for_each(slice_node);
         "GetItem"
-    } else if let Some((_, class, names)) = FUNCTIONS.iter().find(|f| f.0 == function) {
-        for node in nodes.into_iter().flatten() {
-            if let Some(kwargs) = node.get_mut("kwargs").and_then(Value::as_object_mut) {
-                kwargs.remove("name");
-                for (old, new) in *names {
-                    rename(kwargs, old, new);
-                }
-                if *class == "Split" {
-                    places(kwargs);
-                }
-            }
+    } else {
+        let row = FUNCTIONS.iter().find(|row| row.0 == function);
+        let unknown = match row {
+            None => Some(String::new()),
+            Some((_, _, arguments)) => nodes.find_map(|node| {
+                let kwargs = node.get_mut("kwargs").and_then(Value::as_object_mut);
+                kwargs.and_then(|kwargs| arguments_of(kwargs, arguments)).map(|a| format!("({a}=)"))
+            }),
+        };
+        // Kept under TensorFlow's name: listed as unknown with the rest.
+        if let Some(argument) = unknown {
+            map.insert("class_name".into(), format!("tf.{function}{argument}").into());
+            return Ok(());
+        }
+        let class = row.map_or("", |row| row.1);
+        if class == "Split" {
+            let nodes = map.get_mut("inbound_nodes").and_then(Value::as_array_mut);
+            nodes.into_iter().flatten().for_each(places);
         }
         class
-    } else {
-        // Kept under TensorFlow's name: listed as unknown with the rest.
-        map.insert("class_name".into(), format!("tf.{function}").into());
-        return Ok(());
     };
     map.insert("class_name".into(), class.into());
     map.insert("module".into(), OPS_MODULE.into());
@@ -202,14 +55,64 @@ pub(super) fn rewrite(map: &mut Map<String, Value>, dialect: &mut Dialect) -> Re
     Ok(())
 }
 
-/// `tf.split` takes the sizes of the parts, `keras.ops.split` the places between them.
-fn places(kwargs: &mut Map<String, Value>) {
-    let Some(Value::Array(sizes)) = kwargs.get_mut("indices_or_sections") else { return };
-    sizes.pop();
+/// `tf.split` takes the sizes of the parts, of which one may be -1: the rest; `keras.ops.split` the
+/// places between them.
+fn places(node: &mut Value) {
+    let sizes = node.get_mut("kwargs").and_then(|k| k.get_mut("indices_or_sections"));
+    let Some(Value::Array(sizes)) = sizes else { return };
+    let number = |v: &Value| v.as_i64().unwrap_or(0);
+    let rest = sizes.iter().position(|v| number(v) < 0).unwrap_or(sizes.len());
+    let mut from_end: i64 =
+        sizes.iter().skip(rest + 1).fold(0, |sum, v| sum.saturating_sub(number(v)));
     let mut place = 0_i64;
-    for size in sizes {
-        place = place.saturating_add(size.as_i64().unwrap_or(0));
-        *size = place.into();
+    for (i, size) in sizes.iter_mut().enumerate() {
+        let n = number(size);
+        if i < rest {
+            place = place.saturating_add(n);
+            *size = place.into();
+        } else {
+            from_end = from_end.saturating_add(if i == rest { 0 } else { n });
+            *size = from_end.into();
+        }
+    }
+    sizes.pop();
+}
+
+/// Renames the arguments of one call as its row says; the name of one that is not in it.
+fn arguments_of(kwargs: &mut Map<String, Value>, row: &str) -> Option<String> {
+    let mut given = std::mem::take(kwargs);
+    given.remove("name");
+    let value = |text: &str| serde_json::from_str::<Value>(text).unwrap_or_else(|_| text.into());
+    for argument in row.split(' ').filter(|a| !a.is_empty()) {
+        if let Some((name, only)) = argument.split_once('!') {
+            if given.get(name).is_some_and(|v| v.is_null() || *v == value(only)) {
+                given.remove(name);
+            }
+            continue;
+        }
+        let (names, default) = match argument.split_once('=') {
+            Some((names, default)) => (names, Some(value(default))),
+            None => (argument, None),
+        };
+        let (theirs, ours) = names.split_once(':').unwrap_or((names, names));
+        let found = given.remove(theirs).filter(|v| !v.is_null()).or(default);
+        // Of two flags that ask for the same, one is enough.
+        let is_asked = *kwargs.get(ours).unwrap_or(&Value::Null) == true;
+        if let Some(found) = found.filter(|_| !is_asked) {
+            kwargs.insert(ours.into(), keras_words(ours, found));
+        }
+    }
+    given.into_iter().find(|(_, value)| !value.is_null()).map(|(name, _)| name)
+}
+
+/// Words that TensorFlow and Keras spell differently.
+fn keras_words(argument: &str, value: Value) -> Value {
+    let Some(text) = value.as_str() else { return value };
+    match (argument, text) {
+        ("data_format", text) if text.starts_with("NC") => "channels_first".into(),
+        ("data_format", _) => "channels_last".into(),
+        ("mode" | "padding" | "direction", text) => text.to_lowercase().into(),
+        _ => value,
     }
 }
 

@@ -6,7 +6,7 @@ use super::{arrays, losses};
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::lower::operation::{OpCall, to_float};
-use crate::ops::{Arithmetic, Connective, Function, Relation};
+use crate::ops::{Arithmetic, Bits, Connective, Function, Relation};
 
 pub(in crate::lower) fn lower(
     c: &OpCall<'_>,
@@ -28,7 +28,10 @@ pub(in crate::lower) fn lower(
         let both_bool = b.dtype(x) == DType::Bool && b.dtype(y) == DType::Bool;
         let floats = b.dtype(x).is_float() || b.dtype(y).is_float();
         if kind == Kind::Float && !floats {
-            (x, y) = (b.cast(x, DType::Float32)?, b.cast(y, DType::Float32)?);
+            // TensorFlow divides wide integers in `float64`.
+            let is_wide = !b.is_keras3() && how == Arithmetic::Div && b.dtype(x).size() >= 4;
+            let float = if is_wide { DType::Float64 } else { DType::Float32 };
+            (x, y) = (b.cast(x, float)?, b.cast(y, float)?);
         } else if both_bool {
             (x, y) = (b.cast(x, DType::Int32)?, b.cast(y, DType::Int32)?);
         }
@@ -97,7 +100,7 @@ fn function(c: &OpCall<'_>, name: &str) -> Option<Function> {
         "Softsign" => Function::Softsign,
         "SoftShrink" => Function::SoftShrink(number("threshold", 0.5)),
         "SparsePlus" => Function::SparsePlus,
-        "Silu" => Function::Silu,
+        "Silu" if c.float("beta", 1).is_none_or(|beta| beta == 1.0) => Function::Silu,
         "Squareplus" => Function::Squareplus(number("b", 4.0)),
         "LogSigmoid" => Function::LogSigmoid,
         "LeakyRelu" => Function::LeakyRelu(number("negative_slope", 0.2)),
@@ -116,6 +119,8 @@ fn function(c: &OpCall<'_>, name: &str) -> Option<Function> {
             c.float("threshold", 1).unwrap_or(0.0),
             c.float("default_value", 2).or_else(|| c.float("value", 2)).unwrap_or(0.0),
         ),
+        "Lgamma" => Function::Lgamma,
+        "Digamma" => Function::Digamma,
         "Ceil" => Function::Ceil,
         "Floor" => Function::Floor,
         _ => return None,
@@ -233,6 +238,31 @@ fn other(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>) -> Result<Option<Vec<V
             let degree = std::f64::consts::PI / 180.0;
             b.scale(x, if name == "Deg2rad" { degree } else { 1.0 / degree })?
         }
+        "Silu" => {
+            let x = c.x(b)?;
+            let scaled = b.scale(x, c.float("beta", 1).unwrap_or(1.0))?;
+            let share = b.unary(Function::Sigmoid, scaled)?;
+            b.mul(x, share)?
+        }
+        "Nextafter" => {
+            let [x, y] = c.pair(b)?;
+            let (x, y) = (to_float(b, x)?, to_float(b, y)?);
+            let (x, y) = b.same_type(x, y)?;
+            let dtype = b.dtype(x);
+            // Keras steps in `float64`, so that `float32` mostly stays where it is.
+            let wide = if b.is_keras3() { DType::Float64 } else { dtype };
+            let (x, y) = (b.cast(x, wide)?, b.cast(y, wide)?);
+            let z = b.binary(Arithmetic::Nextafter, x, y)?;
+            b.cast(z, dtype)?
+        }
+        "View" => {
+            let x = c.x(b)?;
+            let dtype = c.dtype("dtype", 1).unwrap_or(b.dtype(x));
+            if !b.is_keras3() && dtype.size() != b.dtype(x).size() {
+                return Err(b.unsupported("tf.bitcast to a type of another size"));
+            }
+            b.op(Bits { dtype }, &[x])?
+        }
         "LogicalNot" => {
             let x = c.x(b)?;
             b.not(x)?
@@ -304,7 +334,7 @@ fn other(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>) -> Result<Option<Vec<V
             let x = c.operand(b, &["x1"], 1, like)?;
             let y = c.operand(b, &["x2"], 2, like)?;
             let (Some(condition), Some(x), Some(y)) = (condition, x, y) else {
-                return Err(b.unsupported("where without values"));
+                return Err(b.error("takes a condition and two values"));
             };
             b.select(condition, x, y)?
         }

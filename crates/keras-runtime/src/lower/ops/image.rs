@@ -117,7 +117,7 @@ fn colours(
 }
 
 /// Hue, saturation and value: `tf.image.rgb_to_hsv`.
-fn to_hsv(b: &mut Builder<'_>, [red, green, blue]: [Value; 3]) -> Result<[Value; 3]> {
+pub(super) fn to_hsv(b: &mut Builder<'_>, [red, green, blue]: [Value; 3]) -> Result<[Value; 3]> {
     let high = b.binary(Arithmetic::Max, red, green)?;
     let high = b.binary(Arithmetic::Max, high, blue)?;
     let low = b.binary(Arithmetic::Min, red, green)?;
@@ -146,7 +146,10 @@ fn to_hsv(b: &mut Builder<'_>, [red, green, blue]: [Value; 3]) -> Result<[Value;
 }
 
 /// The reverse: `tf.image.hsv_to_rgb`.
-fn to_rgb(b: &mut Builder<'_>, [hue, saturation, value]: [Value; 3]) -> Result<[Value; 3]> {
+pub(super) fn to_rgb(
+    b: &mut Builder<'_>,
+    [hue, saturation, value]: [Value; 3],
+) -> Result<[Value; 3]> {
     let sixths = b.scale(hue, 6.0)?;
     // Each colour is a ramp between 0 and 1, at another place of the circle.
     let ramp = |b: &mut Builder<'_>, place: f64, slope: f64, start: f64| {

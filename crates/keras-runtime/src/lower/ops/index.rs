@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::lower::operation::{OpCall, widened};
-use crate::ops::{Arithmetic, Reduction, Relation, StridedSlice, size};
+use crate::ops::{Arithmetic, PadMode, Reduction, Relation, StridedSlice, size};
 
 pub(in crate::lower) fn lower(
     c: &OpCall<'_>,
@@ -62,7 +62,13 @@ pub(in crate::lower) fn lower(
         "OneHot" => {
             let classes = c.int("num_classes", 1).and_then(|n| usize::try_from(n).ok());
             let dtype = c.dtype("dtype", 3).unwrap_or(DType::Float32);
-            let y = b.one_hot(x, classes.unwrap_or(0), dtype)?;
+            let mut y = b.one_hot(x, classes.unwrap_or(0), dtype)?;
+            let number = |name: &str| c.float(name, usize::MAX);
+            if number("on_value").or(number("off_value")).is_some() {
+                let on = b.scalar(number("on_value").unwrap_or(1.0), dtype)?;
+                let off = b.scalar(number("off_value").unwrap_or(0.0), dtype)?;
+                y = b.select(y, on, off)?;
+            }
             let last = b.rank(y).saturating_sub(1);
             match c.int("axis", 2) {
                 Some(axis) if axis >= 0 => b.move_axis(y, last, axis as usize)?,
@@ -104,7 +110,8 @@ pub(in crate::lower) fn lower(
                 None if c.op.config.get("axis").is_some() => (b.reshape(x, [size(&shape)])?, 0),
                 _ => (x, c.axis(b, x, 1, -1)?),
             };
-            let order = b.argsort(x, axis, false)?;
+            let is_falling = c.text("direction", usize::MAX) == Some("descending");
+            let order = b.argsort(x, axis, is_falling)?;
             if name == "Sort" {
                 b.gather_along(x, order, axis)?
             } else {
@@ -124,7 +131,21 @@ pub(in crate::lower) fn lower(
                 Some(axis) => (x, b.axis(x, axis)?),
                 None => (b.reshape(x, [size(&shape)])?, 0),
             };
-            b.cumulative(x, axis, product)?
+            let is_reverse = c.flag("reverse", usize::MAX);
+            let x = if is_reverse { b.flip(x, axis)? } else { x };
+            let mut y = b.cumulative(x, axis, product)?;
+            if c.flag("exclusive", usize::MAX) {
+                // All before an element, without itself.
+                let mut border = vec![(0, 0); b.rank(y)];
+                if let Some(first) = border.get_mut(axis) {
+                    *first = (1, 0);
+                }
+                let n = b.shape(y).get(axis).copied().unwrap_or(0);
+                let nothing = if product { 1.0 } else { 0.0 };
+                let wide = b.pad(y, &border, PadMode::Constant(nothing))?;
+                y = b.slice(wide, axis, 0, n)?;
+            }
+            if is_reverse { b.flip(y, axis)? } else { y }
         }
         "Diff" => {
             let axis = c.axis(b, x, 2, -1)?;
@@ -158,7 +179,8 @@ pub(in crate::lower) fn lower(
         }
         "Shape" => {
             let dims = shape.iter().map(|n| *n as f64).collect();
-            b.numbers([shape.len()], dims, DType::Int32)?
+            let dtype = c.dtype("out_type", usize::MAX).unwrap_or(DType::Int32);
+            b.numbers([shape.len()], dims, dtype)?
         }
         "Ndim" => b.scalar(shape.len() as f64, DType::Int32)?,
         "Argpartition" => {
@@ -166,7 +188,10 @@ pub(in crate::lower) fn lower(
             let order = b.argsort(x, axis, false)?;
             b.cast(order, DType::Int32)?
         }
-        "Size" => b.scalar(size(&shape) as f64, DType::Int32)?,
+        "Size" => {
+            let dtype = c.dtype("out_type", usize::MAX).unwrap_or(DType::Int32);
+            b.scalar(size(&shape) as f64, dtype)?
+        }
         "Tril" | "Triu" => triangle(c, name, b, x)?,
         _ => return Ok(None),
     };

@@ -53,7 +53,7 @@ pub(in crate::lower) fn lower(
         }
         "Tensordot" => {
             let [x, y] = c.pair(b)?;
-            let (i, j) = match c.plain("axes", 2) {
+            let (i, j) = match c.json("axes", 2) {
                 Some(serde_json::Value::Array(lists)) => {
                     let list = |i: usize| -> Vec<i64> {
                         match lists.get(i) {
@@ -67,7 +67,8 @@ pub(in crate::lower) fn lower(
                     (b.axes(x, &list(0))?, b.axes(y, &list(1))?)
                 }
                 other => {
-                    let n = other.and_then(serde_json::Value::as_u64).unwrap_or(2) as usize;
+                    let n =
+                        other.as_ref().and_then(serde_json::Value::as_u64).unwrap_or(2) as usize;
                     let rank = b.rank(x);
                     if n > rank.min(b.rank(y)) {
                         return Err(b.error(format!("no {n} axes to sum over")));

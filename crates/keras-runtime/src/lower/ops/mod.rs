@@ -2,6 +2,7 @@
 //! `None` for what is not its own.
 
 pub(super) mod arrays;
+pub(super) mod complex;
 pub(super) mod decompose;
 pub(super) mod elementwise;
 pub(super) mod image;
@@ -13,3 +14,6 @@ pub(super) mod reduce;
 pub(super) mod reshape;
 pub(super) mod scatter;
 pub(super) mod signal;
+pub(super) mod tensorflow;
+pub(super) mod tensorflow_image;
+pub(super) mod values;

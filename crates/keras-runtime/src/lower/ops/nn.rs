@@ -1,6 +1,7 @@
 //! Operations of neural networks and images.
 
 use keras_model::layers::spatial::Padding;
+use keras_model::layers::up_sampling::Interpolation;
 
 use crate::Result;
 use crate::graph::{Builder, Value};
@@ -122,13 +123,16 @@ pub(super) fn sizes(
 ) -> Option<Vec<usize>> {
     let all: Option<Vec<usize>> =
         c.ints(name, position)?.iter().map(|n| usize::try_from(*n).ok()).collect();
-    match all?.as_slice() {
+    let all = all?;
+    // TensorFlow may name all axes.
+    let spatial = if is_first(c) { all.get(2..) } else { all.get(1..=rank) };
+    match spatial.filter(|_| all.len() == rank + 2).unwrap_or(&all) {
         [one] => Some(vec![*one; rank]),
         all => (all.len() == rank).then(|| all.to_vec()),
     }
 }
 
-fn padding(c: &OpCall<'_>, position: usize) -> Padding {
+pub(super) fn padding(c: &OpCall<'_>, position: usize) -> Padding {
     match c.text("padding", position).map(str::to_lowercase).as_deref() {
         Some("same") => Padding::Same,
         _ => Padding::Valid,
@@ -137,6 +141,27 @@ fn padding(c: &OpCall<'_>, position: usize) -> Padding {
 
 pub(super) fn is_first(c: &OpCall<'_>) -> bool {
     matches!(c.text("data_format", usize::MAX), Some("channels_first"))
+}
+
+/// TensorFlow's padding may be the borders of each axis.
+fn bordered(
+    c: &OpCall<'_>,
+    b: &mut Builder<'_>,
+    x: Value,
+    position: usize,
+) -> Result<(Value, Padding)> {
+    let Some(keras_model::Arg::List(_)) = c.call.inputs.named("padding", position) else {
+        return Ok((x, padding(c, position)));
+    };
+    let borders = c.known_ints(b, "padding", position)?.unwrap_or_default();
+    let border = |n: i64| usize::try_from(n).unwrap_or(0);
+    let pairs = borders.as_chunks().0.iter().map(|[a, b]| (border(*a), border(*b)));
+    let mut pairs: Vec<(usize, usize)> = pairs.collect();
+    if is_first(c) && pairs.len() > 1 {
+        let channels = pairs.remove(1);
+        pairs.push(channels);
+    }
+    Ok((b.pad(x, &pairs, PadMode::Constant(0.0))?, Padding::Valid))
 }
 
 fn pool(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>, x: Value) -> Result<Value> {
@@ -161,7 +186,7 @@ fn convolve(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>, x: Value) -> Result
     let dilation = sizes(c, "dilation_rate", usize::MAX, rank).unwrap_or_else(|| vec![1; rank]);
     let at = if name == "SeparableConv" { 3 } else { 2 };
     let strides = sizes(c, "strides", at, rank).unwrap_or_else(|| vec![1; rank]);
-    let padding = padding(c, at + 1);
+    let (x, padding) = bordered(c, b, x, at + 1)?;
     let y = if name == "ConvTranspose" {
         let extra = sizes(c, "output_padding", usize::MAX, rank);
         let op = conv_transpose::op(b, x, &size, &strides, &dilation, padding, extra.as_deref())?;
@@ -197,6 +222,16 @@ fn resized(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value) -> Result<Value> {
     let first = b.rank(x).saturating_sub(if is_first(c) { 2 } else { 3 });
     let dtype = b.dtype(x);
     let mut y = x;
+    if c.flag("legacy", usize::MAX) && !c.flag("half_pixel_centers", usize::MAX) {
+        if !matches!(how, Interpolation::Nearest | Interpolation::Bilinear) {
+            return Err(b.unsupported(format!("interpolation {name:?} of TensorFlow 1")));
+        }
+        let is_nearest = how == Interpolation::Nearest;
+        for (i, to) in size.into_iter().enumerate() {
+            y = resize::corners(b, y, first + i, to, is_nearest, c.flag("aligned", usize::MAX))?;
+        }
+        return Ok(y);
+    }
     let to = [0, 1].map(|i| size.get(i).copied().unwrap_or(1));
     if c.flag("crop_to_aspect_ratio", 4) {
         let axes = [first, first + 1];

@@ -41,8 +41,11 @@ pub(in crate::lower) fn lower(
             b.sub(high, low)?
         }
         "Mean" => {
+            let dtype = b.dtype(x);
             let x = to_float(b, x)?;
-            b.mean(x, &axes(b)?, keepdims)?
+            let y = b.mean(x, &axes(b)?, keepdims)?;
+            // TensorFlow's mean of integers is one.
+            if b.is_keras3() { y } else { b.cast(y, dtype)? }
         }
         "Average" => {
             let x = to_float(b, x)?;
@@ -77,6 +80,7 @@ pub(in crate::lower) fn lower(
         "Moments" => {
             let axes = c.ints("axes", 1).unwrap_or_default();
             let axes = b.axes(x, &axes)?;
+            let keepdims = keepdims || c.flag("keepdims", usize::MAX);
             let mean = b.mean(x, &axes, keepdims)?;
             let variance = b.variance(x, &axes, keepdims)?;
             return Ok(Some(vec![mean, variance]));
@@ -85,7 +89,7 @@ pub(in crate::lower) fn lower(
         "All" => b.all(x, &axes(b)?, keepdims)?,
         "CountNonzero" => {
             let hot = b.compare_number(Relation::NotEqual, x, 0.0)?;
-            let hot = b.cast(hot, DType::Int32)?;
+            let hot = b.cast(hot, c.dtype("dtype", usize::MAX).unwrap_or(DType::Int32))?;
             b.sum(hot, &axes(b)?, keepdims)?
         }
         "Logsumexp" => {
@@ -98,7 +102,7 @@ pub(in crate::lower) fn lower(
                 None => (b.reshape(x, [crate::ops::size(b.shape(x))])?, 0),
             };
             let y = b.arg_reduce(flat, axis, name == "Argmax")?;
-            let y = b.cast(y, DType::Int32)?;
+            let y = b.cast(y, c.dtype("output_type", usize::MAX).unwrap_or(DType::Int32))?;
             if !keepdims {
                 y
             } else if c.int("axis", 1).is_some() {

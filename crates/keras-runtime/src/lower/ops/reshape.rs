@@ -18,8 +18,11 @@ pub(in crate::lower) fn lower(
     let shape = b.shape(x).to_vec();
     let y = match name {
         "Reshape" => {
-            let target = c.ints("newshape", 1).or_else(|| c.ints("shape", 1));
-            let target = target.ok_or_else(|| b.unsupported("a shape that is a tensor"))?;
+            let target = match c.known_ints(b, "newshape", 1)? {
+                Some(target) => Some(target),
+                None => c.known_ints(b, "shape", 1)?,
+            };
+            let target = target.ok_or_else(|| b.error("has no shape"))?;
             let target = reshape::fill(&target, size(&shape));
             let target = target.ok_or_else(|| b.error(format!("cannot reshape {shape:?}")))?;
             b.reshape(x, target)?
@@ -69,7 +72,10 @@ pub(in crate::lower) fn lower(
             }
             b.transpose(x, axes)?
         }
-        "Concatenate" => concatenate::concatenate(b, &tensors, c.int("axis", 1).unwrap_or(0))?,
+        "Concatenate" => {
+            let all = c.list(b)?;
+            concatenate::concatenate(b, &all, c.int("axis", 1).unwrap_or(0))?
+        }
         "Append" => match c.int("axis", 2) {
             Some(axis) => concatenate::concatenate(b, &tensors, axis)?,
             None => {
@@ -78,10 +84,11 @@ pub(in crate::lower) fn lower(
             }
         },
         "Stack" => {
+            let all = c.list(b)?;
             let rank = shape.len() as i64 + 1;
             let axis = c.int("axis", 1).unwrap_or(0);
             let axis = usize::try_from(if axis < 0 { axis + rank } else { axis }).unwrap_or(0);
-            let all = common(b, &tensors)?;
+            let all = common(b, &all)?;
             let all: Vec<Value> = all.iter().map(|v| b.expand(*v, axis)).collect::<Result<_>>()?;
             b.concat(&all, axis)?
         }
@@ -155,7 +162,7 @@ pub(in crate::lower) fn lower(
             y
         }
         "Repeat" => {
-            let repeats = c.ints("repeats", 1).unwrap_or_else(|| vec![1]);
+            let repeats = c.known_ints(b, "repeats", 1)?.unwrap_or_else(|| vec![1]);
             let (x, axis) = match c.int("axis", 2) {
                 Some(axis) => (x, b.axis(x, axis)?),
                 None => (b.reshape(x, [size(&shape)])?, 0),
@@ -176,7 +183,9 @@ pub(in crate::lower) fn lower(
             }
         }
         "Tile" => {
-            let repeats = c.ints("repeats", 1).unwrap_or_default();
+            let repeats = c.known_ints(b, "repeats", 1)?.unwrap_or_default();
+            let x = c.operand(b, &["x"], 0, None)?.unwrap_or(x);
+            let shape = b.shape(x).to_vec();
             let rank = shape.len().max(repeats.len());
             let mut y = b.reshape(x, [&vec![1; rank - shape.len()][..], &shape].concat())?;
             for (i, n) in repeats.iter().rev().enumerate() {
@@ -197,7 +206,7 @@ pub(in crate::lower) fn lower(
             y
         }
         "BroadcastTo" => {
-            let target = c.ints("shape", 1).unwrap_or_default();
+            let target = c.known_ints(b, "shape", 1)?.unwrap_or_default();
             let skip = target.len().saturating_sub(shape.len());
             let own = |i: usize| i.checked_sub(skip).and_then(|i| shape.get(i).copied());
             let target = target.iter().enumerate();
@@ -255,7 +264,8 @@ fn split(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>, x: Value) -> Result<Ve
     };
     let n = b.shape(x).get(axis).copied().unwrap_or(0);
     let given = c.plain("indices_or_sections", 1).or_else(|| c.plain("num_or_size_splits", 1));
-    let is_list = given.is_some_and(serde_json::Value::is_array);
+    let is_list = given.is_some_and(serde_json::Value::is_array)
+        || matches!(c.call.inputs.named("indices_or_sections", 1), Some(keras_model::Arg::List(_)));
     let numbers = c.ints("indices_or_sections", 1).unwrap_or_default();
     let numbers: Vec<usize> =
         numbers.iter().map(|i| (if *i < 0 { *i + n as i64 } else { *i }).max(0) as usize).collect();
@@ -278,11 +288,7 @@ fn split(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>, x: Value) -> Result<Ve
 
 fn borders(c: &OpCall<'_>, rank: usize) -> Option<Vec<(usize, usize)>> {
     let number = |v: &serde_json::Value| v.as_u64().map(|n| n as usize);
-    let value = c.plain("pad_width", 1).cloned().or_else(|| {
-        // The argument may be a list of lists.
-        let argument = c.call.inputs.named("pad_width", 1)?;
-        plain_list(argument)
-    })?;
+    let value = c.json("pad_width", 1)?;
     let pair = |v: &serde_json::Value| match v {
         serde_json::Value::Array(items) => match items.as_slice() {
             [one] => Some((number(one)?, number(one)?)),
@@ -300,18 +306,6 @@ fn borders(c: &OpCall<'_>, rank: usize) -> Option<Vec<(usize, usize)>> {
             }
         }
         other => pair(other).map(|p| vec![p; rank]),
-    }
-}
-
-fn plain_list(argument: &keras_model::Arg<Value>) -> Option<serde_json::Value> {
-    match argument {
-        keras_model::Arg::Value(value) | keras_model::Arg::Array { value, .. } => {
-            Some(value.clone())
-        }
-        keras_model::Arg::List(items) => {
-            items.iter().map(plain_list).collect::<Option<Vec<_>>>().map(serde_json::Value::Array)
-        }
-        _ => None,
     }
 }
 

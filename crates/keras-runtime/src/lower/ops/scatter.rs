@@ -5,7 +5,9 @@ use keras_model::{Arg, DType};
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::lower::operation::OpCall;
-use crate::ops::{Arithmetic, Connective, Reduction, Relation, Scatter, Scattering, size, strides};
+use crate::ops::{
+    Arithmetic, Connective, Function, Reduction, Relation, Scatter, Scattering, size, strides,
+};
 
 pub(in crate::lower) fn lower(
     c: &OpCall<'_>,
@@ -32,6 +34,10 @@ pub(in crate::lower) fn lower(
                 Some("max") => Scattering::Max,
                 Some("min") => Scattering::Min,
                 Some("mul") => Scattering::Mul,
+                Some("sub") => {
+                    let values = b.unary(Function::Neg, values)?;
+                    return write(b, x, places, values, Scattering::Add).map(|y| Some(vec![y]));
+                }
                 Some(other) => return Err(b.unsupported(format!("reduction {other:?}"))),
             };
             write(b, x, places, values, how)?
@@ -41,7 +47,10 @@ pub(in crate::lower) fn lower(
             let values = given(c, b, &["updates"], 2)?;
             slice_update(c, b, x, values)?
         }
-        "SegmentSum" | "SegmentMax" | "SegmentMin" | "SegmentProd" => segments(c, name, b)?,
+        "SegmentSum" | "SegmentMax" | "SegmentMin" | "SegmentProd" => {
+            let x = c.x(b)?;
+            segments(c, name, b, x)?
+        }
         "Bincount" => bincount(c, b)?,
         "Histogram" => return histogram(c, b).map(Some),
         _ => return Ok(None),
@@ -162,13 +171,13 @@ pub(super) fn starts(c: &OpCall<'_>, b: &mut Builder<'_>) -> Result<Value> {
     b.reshape(starts, [count])
 }
 
-fn segments(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>) -> Result<Value> {
-    let x = c.x(b)?;
+pub(super) fn segments(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>, x: Value) -> Result<Value> {
     let ids = given(c, b, &["segment_ids"], 1)?;
     let ids = b.cast(ids, DType::Int64)?;
     let count = c.int("num_segments", 2).and_then(|n| usize::try_from(n).ok());
-    let count =
-        count.ok_or_else(|| b.unsupported("segments whose number depends on the values"))?;
+    // Of sorted ones without a number, empty ones are 0 instead of the type's extreme.
+    let empty_is_zero = count.is_none() && c.flag("sorted", usize::MAX);
+    let count = count.map_or_else(|| most_and_one(b, ids, "number of segments"), Ok)?;
     let dtype = b.dtype(x);
     let most = if dtype == DType::Float64 { f64::MAX } else { f64::from(f32::MAX) };
     let (most, least) = match dtype {
@@ -187,16 +196,30 @@ fn segments(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>) -> Result<Value> {
         *first = count;
     }
     let start = b.full(shape, start, dtype)?;
-    scattered(b, start, ids, x, how, true)
+    let y = scattered(b, start, ids, x, how, true)?;
+    if !empty_is_zero || !matches!(how, Scattering::Max | Scattering::Min) {
+        return Ok(y);
+    }
+    let is_empty = b.compare(Relation::Equal, y, start)?;
+    let zero = b.scalar(0.0, dtype)?;
+    b.select(is_empty, zero, y)
 }
 
-/// How often each number occurs; as many as `minlength` says, for the largest number would be
-/// known only with the values.
+/// How many numbers there are from 0 to the largest.
+fn most_and_one(b: &mut Builder<'_>, x: Value, what: &str) -> Result<usize> {
+    let numbers = b.cast(x, DType::Int64)?;
+    let numbers = b.needed(numbers, what)?;
+    let most = numbers.as_slice::<i64>().unwrap_or_default().iter().max().copied().unwrap_or(-1);
+    let count = usize::try_from(most.saturating_add(1)).unwrap_or(0);
+    b.check_value(what, &[count], DType::Int64)?;
+    Ok(count)
+}
+
+/// How often each number occurs: up to the largest, at least as many as `minlength` says.
 fn bincount(c: &OpCall<'_>, b: &mut Builder<'_>) -> Result<Value> {
     let x = c.x(b)?;
-    let length = c.int("minlength", 2).and_then(|n| usize::try_from(n).ok()).filter(|n| *n > 0);
-    let length = length
-        .ok_or_else(|| b.unsupported("a length that depends on the values (no minlength)"))?;
+    let least = c.int("minlength", 2).and_then(|n| usize::try_from(n).ok()).unwrap_or(0);
+    let length = most_and_one(b, x, "length")?.max(least);
     let shape = b.shape(x).to_vec();
     let last = shape.last().copied().unwrap_or(1);
     let rows = size(&shape).checked_div(last).unwrap_or(0);
@@ -204,13 +227,9 @@ fn bincount(c: &OpCall<'_>, b: &mut Builder<'_>) -> Result<Value> {
     let dtype = weights.map_or(DType::Int32, |w| b.dtype(w));
     let x = b.cast(x, DType::Int64)?;
     let x = b.reshape(x, [rows, last])?;
-    // A number beyond the length must not count in the next row.
-    let beyond = b.scalar((rows * length) as f64, DType::Int64)?;
-    let inside = b.compare_number(Relation::Less, x, length as f64)?;
     let offset = b.indices((0..rows).map(|row| row * length))?;
     let offset = b.reshape(offset, [rows, 1])?;
     let places = b.add(x, offset)?;
-    let places = b.select(inside, places, beyond)?;
     let places = b.reshape(places, [rows * last])?;
     let values = match weights {
         Some(weights) => {

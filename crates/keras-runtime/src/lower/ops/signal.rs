@@ -90,7 +90,7 @@ fn circle(
 }
 
 /// The transform along an axis, or its inverse.
-fn transform(
+pub(super) fn transform(
     b: &mut Builder<'_>,
     [real, imaginary]: [Value; 2],
     axis: i64,
@@ -132,7 +132,7 @@ fn inverse_real(b: &mut Builder<'_>, parts: [Value; 2], n: usize) -> Result<Valu
 }
 
 /// Parts of the last axis, one behind the other in the axis before it.
-fn frames(b: &mut Builder<'_>, x: Value, length: usize, stride: usize) -> Result<Value> {
+pub(super) fn frames(b: &mut Builder<'_>, x: Value, length: usize, stride: usize) -> Result<Value> {
     let (n, last) = (b.dim(x, -1)?, b.axis(x, -1)?);
     let count = n.checked_sub(length).map_or(0, |room| room / stride + 1);
     b.check_value("frames", &[count, length], DType::Int64)?;
@@ -142,6 +142,38 @@ fn frames(b: &mut Builder<'_>, x: Value, length: usize, stride: usize) -> Result
     shape.pop();
     shape.extend([count, length]);
     b.reshape(parts, shape)
+}
+
+/// As many numbers behind each row as its last, incomplete frames need.
+pub(super) fn filled_end(
+    b: &mut Builder<'_>,
+    x: Value,
+    length: usize,
+    step: usize,
+    value: f64,
+) -> Result<Value> {
+    let n = b.dim(x, -1)?;
+    let wanted = n.div_ceil(step).saturating_sub(1).saturating_mul(step).saturating_add(length);
+    let mut borders = vec![(0, 0); b.rank(x)];
+    if let Some(border) = borders.last_mut() {
+        *border = (0, wanted.saturating_sub(n));
+    }
+    b.pad(x, &borders, PadMode::Constant(value))
+}
+
+/// `tf.signal.stft`: frames from the first element on, each under Hann's window.
+pub(super) fn tensorflow_stft(c: &OpCall<'_>, b: &mut Builder<'_>) -> Result<[Value; 2]> {
+    let x = c.x(b)?;
+    let x = to_float(b, x)?;
+    let (length, stride) = (number(c, b, "frame_length")?, number(c, b, "frame_step")?);
+    let fft = self::length(c, "fft_length").unwrap_or_else(|| length.next_power_of_two());
+    let x = if c.flag("pad_end", usize::MAX) { filled_end(b, x, length, stride, 0.0)? } else { x };
+    let parts = frames(b, x, length, stride)?;
+    let window = b.table([length], b.dtype(x), || {
+        (0..length).map(|i| 0.5 - 0.5 * (2.0 * PI * i as f64 / length as f64).cos()).collect()
+    })?;
+    let parts = b.mul(parts, window)?;
+    real(b, parts, fft)
 }
 
 /// How a signal is cut into frames.

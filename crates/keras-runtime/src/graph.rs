@@ -123,6 +123,8 @@ pub(crate) struct Builder<'m> {
     streams: u64,
     /// Noise that a loop uses again, by layer and name.
     noise: HashMap<(String, (&'static str, usize)), Value>,
+    /// Weights that stand for those in the file, by layer and name.
+    replaced: HashMap<(String, String), Value>,
     /// Bytes of the constants that were computed.
     computed: u64,
     /// Whether the inputs are constants, so that everything is computed while the graph is built.
@@ -186,6 +188,7 @@ impl<'m> Builder<'m> {
             extras: Vec::new(),
             streams: 0,
             noise: HashMap::new(),
+            replaced: HashMap::new(),
             computed: 0,
             by_value: false,
             is_in_need: Cell::new(false),
@@ -603,6 +606,9 @@ impl<'m> Builder<'m> {
             let (shape, dtype) = (spec.shape.clone(), spec.dtype);
             return Ok(self.input(&shape, dtype));
         }
+        if let Some(value) = self.replaced.get(&(self.path().to_owned(), name.to_owned())) {
+            return Ok(*value);
+        }
         let is_wanted = self.wrt.as_ref().is_some_and(|wrt| wrt.weights);
         if let Some((place, weight)) = self.weights.trainable(self.path(), name)
             && is_wanted
@@ -615,6 +621,11 @@ impl<'m> Builder<'m> {
             Some(constant) => Ok(self.shared(constant)),
             None => Err(self.error(format!("has no weight {name:?}: was the model ever built?"))),
         }
+    }
+
+    /// Another value for a weight of the current layer, from now on.
+    pub(crate) fn replace_weight(&mut self, name: &str, value: Value) {
+        self.replaced.insert((self.path().to_owned(), name.to_owned()), value);
     }
 
     /// Whether the current layer has that weight.

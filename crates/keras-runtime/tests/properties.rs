@@ -32,7 +32,7 @@ fn models() -> Vec<(String, Model, Vec<Tensor>)> {
 fn mixes_rows(name: &str) -> bool {
     // Texts are as long as the longest; in training mode the statistics are the batch's; operations
     // along the first axis.
-    ["k3_text.", "tfk_training.", "tfk_more_ops."].iter().any(|stem| name.starts_with(stem))
+    ["k3_text.", "k3_text_length.", "tfk_training.", "tfk_more_ops."].iter().any(|stem| name.starts_with(stem))
 }
 
 #[test]
@@ -54,10 +54,11 @@ fn a_batch_is_its_rows() {
 fn plans_may_be_used_again() {
     for (name, model, x) in models().into_iter().filter(|m| !m.0.starts_with("k3_stateful")) {
         let fresh = model.predict(&x).unwrap();
-        let row = model.predict_batches(&x, 1).unwrap();
+        let by_rows = || (!mixes_rows(&name)).then(|| model.predict_batches(&x, 1).unwrap());
+        let row = by_rows();
         for _ in 0..2 {
             assert_eq!(model.predict(&x).unwrap(), fresh, "{name}");
-            assert_eq!(model.predict_batches(&x, 1).unwrap(), row, "{name}");
+            assert_eq!(by_rows(), row, "{name}");
         }
     }
 }

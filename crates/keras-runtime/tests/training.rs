@@ -3,7 +3,7 @@
 use keras_runtime::{Loader, Model, Predict, Tensor, load_model};
 use serde_json::{Value, json};
 
-use crate::support::{arrays, assert_close, fixture, numbers};
+use crate::support::{arrays, assert_close, difference, fixture, numbers};
 
 #[test]
 fn batch_statistics_are_keras_s() {
@@ -15,6 +15,18 @@ fn batch_statistics_are_keras_s() {
         assert_close(&found, &arrays("k3_training", "training"));
         // Nothing of it stays.
         assert_close(&model.predict(&x).unwrap(), &arrays("k3_training", "out"));
+    }
+}
+
+/// Batch renormalisation, spectral normalisation, and convolutional LSTMs that drop nothing.
+#[test]
+fn more_of_training_is_keras_s() {
+    for suffix in [".keras", ".h5"] {
+        let model = load_model(fixture(&format!("k3_more_training{suffix}"))).unwrap();
+        let x = arrays("k3_more_training", "in");
+        assert_close(&model.predict(&x).unwrap(), &arrays("k3_more_training", "out"));
+        let found = model.predict_with(&x, &Predict::new().training(true)).unwrap();
+        assert_close(&found, &arrays("k3_more_training", "training"));
     }
 }
 
@@ -180,13 +192,73 @@ fn calls_of_old_files_say_training_themselves() {
     }
 }
 
+/// Keras with our random numbers gives the same images: `fixtures/make/augment.py`.
+#[test]
+fn images_change_as_in_keras() {
+    let text = std::fs::read_to_string(fixture("../augment.json")).unwrap();
+    let file: Value = serde_json::from_str(&text).unwrap();
+    let how = Predict::new().training(true).seed(file["seed"].as_u64().unwrap());
+    let cases = file["cases"].as_array().unwrap();
+    assert!(cases.len() > 50);
+    for case in cases {
+        let tensor = |shape: &str, values: &str| {
+            let shape: Vec<usize> = serde_json::from_value(case[shape].clone()).unwrap();
+            let values: Vec<f32> = serde_json::from_value(case[values].clone()).unwrap();
+            Tensor::new(shape, values).unwrap()
+        };
+        let (x, expected) = (tensor("shape", "x"), tensor("out", "y"));
+        let config = json!({"class_name": "Sequential", "config": {"name": "one", "layers": [
+            {"class_name": "InputLayer", "config": {"batch_shape": x.shape(), "name": "x"}},
+            {"class_name": case["class"], "config": case["config"]}]}});
+        let model = Loader::new().from_bytes(config.to_string()).unwrap();
+        let name = format!("{} {}", case["class"], case["config"]);
+        assert_eq!(model.predict(std::slice::from_ref(&x)).unwrap()[0], x, "{name}");
+        let found = model.predict_with(&[x], &how).unwrap();
+        // Colours pass hues and back: a unit of the last place of 255.
+        let difference = difference(&found, &[expected], 3e-5);
+        assert!(difference.is_none(), "{name}: {}", difference.unwrap_or_default());
+    }
+}
+
+/// A mask of segments moves with its image, without new values, and keeps its colours.
+#[test]
+fn masks_move_with_their_images() {
+    let tensor = |name: &str| json!({"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}});
+    let input = |name: &str| {
+        json!({"class_name": "InputLayer", "name": name, "inbound_nodes": [],
+               "config": {"name": name, "batch_shape": [null, 6, 6, 1]}})
+    };
+    for (class, settings, moves) in [
+        ("RandomFlip", json!({"mode": "horizontal"}), true),
+        ("RandomRotation", json!({"factor": 0.3, "interpolation": "nearest"}), true),
+        ("RandomZoom", json!({"height_factor": 0.4, "interpolation": "nearest"}), true),
+        ("RandomBrightness", json!({"factor": [0.2, 0.3], "value_range": [0, 100]}), false),
+    ] {
+        let layer = json!({"class_name": class, "name": "a", "config": settings, "inbound_nodes": [
+            {"args": [{"images": tensor("x"), "segmentation_masks": tensor("m")}], "kwargs": {}}]});
+        let config = json!({"class_name": "Functional", "config": {"name": "f",
+            "layers": [input("x"), input("m"), layer],
+            "input_layers": [["x", 0, 0], ["m", 0, 0]],
+            "output_layers": [["a", 0, 0], ["a", 0, 1]]}});
+        let model = Loader::new().from_bytes(config.to_string()).unwrap();
+        let x: Vec<f32> = (0..144).map(|i| (i % 36) as f32).collect();
+        let x = Tensor::new([4, 6, 6, 1], x).unwrap();
+        let how = Predict::new().training(true).seed(4);
+        let y = model.predict_with(&[x.clone(), x.clone()], &how).unwrap();
+        assert_eq!(y[0] == y[1], moves, "{class}");
+        assert_eq!(y[1] == x, !moves, "{class}");
+        let (first, second) = (y[0].rows(0, 2).unwrap(), y[0].rows(2, 4).unwrap());
+        assert_ne!(first, second, "{class}: each image by itself");
+    }
+}
+
 /// Never silently nothing.
 #[test]
 fn what_training_does_and_is_not_computed_is_an_error() {
-    let rotation = json!({"class_name": "RandomRotation", "config": {"factor": 0.1}});
-    let model = layer(&rotation, &[4, 4, 3]);
+    let mix = json!({"class_name": "MixUp", "config": {"alpha": 0.2}});
+    let model = layer(&mix, &[4, 4, 3]);
     let x = Tensor::new([1, 4, 4, 3], vec![0.5_f32; 48]).unwrap();
     assert!(model.predict(std::slice::from_ref(&x)).is_ok());
     let error = model.predict_with(&[x], &Predict::new().training(true)).unwrap_err().to_string();
-    assert!(error.contains("RandomRotation") && error.contains("training=True"), "{error}");
+    assert!(error.contains("MixUp") && error.contains("training=True"), "{error}");
 }

@@ -19,6 +19,14 @@ pub enum Factor {
 }
 
 impl Factor {
+    /// From, to: in rising order; one number stands for its negative, or `least` if that is more, up to it.
+    pub fn range(&self, least: f64) -> [f64; 2] {
+        match *self {
+            Self::One(Float(to)) => [least.max(-to.abs()), to.abs()],
+            Self::Range([Float(from), Float(to)]) => [from.min(to), from.max(to)],
+        }
+    }
+
     /// From 0 to that.
     pub(super) const fn upper(to: f64) -> Self {
         Self::Range([Float(0.0), Float(to)])
@@ -29,6 +37,19 @@ impl Factor {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ValueRange(pub [Float; 2]);
+
+impl ValueRange {
+    /// As it stands in the file.
+    pub fn given(&self) -> [f64; 2] {
+        self.0.map(|end| end.0)
+    }
+
+    /// In rising order, as most layers take it.
+    pub fn sorted(&self) -> [f64; 2] {
+        let [a, b] = self.given();
+        [a.min(b), a.max(b)]
+    }
+}
 
 /// 0 to 255.
 impl Default for ValueRange {
@@ -55,6 +76,17 @@ pub enum FillMode {
 }
 
 impl FillMode {
+    /// Keras's name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Reflect => "reflect",
+            Self::Wrap => "wrap",
+            Self::Constant => "constant",
+            Self::Nearest => "nearest",
+            Self::Mirror => "mirror",
+        }
+    }
+
     /// The default of some layers.
     pub(super) const fn constant() -> Self {
         Self::Constant

@@ -25,8 +25,8 @@ pub(super) fn lower(
         let weight = b.cast(weight, wide)?;
         axes::spread(b, weight, x, &axes)
     };
-    let gamma = gamma.map(|w| spread(b, w)).transpose()?;
-    let beta = beta.map(|w| spread(b, w)).transpose()?;
+    let mut gamma = gamma.map(|w| spread(b, w)).transpose()?;
+    let mut beta = beta.map(|w| spread(b, w)).transpose()?;
     let epsilon = layer.epsilon.0;
     if layer.mode == 1 {
         // Keras 1: each sample by itself; epsilon counts twice there.
@@ -48,11 +48,28 @@ pub(super) fn lower(
     let (mean, variance) = if layer.mode == 2 {
         b.moments(x, &others)?
     } else if b.training() && call.base.trainable {
-        if layer.renorm {
-            return Err(b.unsupported("training=True with renorm"));
-        }
         let mask = call.mask(b);
-        statistics(b, x, &others, mask)?
+        let (mean, variance) = statistics(b, x, &others, mask)?;
+        if layer.renorm {
+            let (deviation, middle) =
+                (b.stored_weight("renorm_stddev")?, b.stored_weight("renorm_mean")?);
+            let (deviation, middle) = (spread(b, deviation)?, spread(b, middle)?);
+            let [r, d] = corrections(layer, b, [mean, variance], [middle, deviation])?;
+            // (x r + d) gamma + beta
+            let shift = match gamma {
+                Some(gamma) => b.mul(d, gamma)?,
+                None => d,
+            };
+            gamma = Some(match gamma {
+                Some(gamma) => b.mul(r, gamma)?,
+                None => r,
+            });
+            beta = Some(match beta {
+                Some(beta) => b.add(shift, beta)?,
+                None => shift,
+            });
+        }
+        (mean, variance)
     } else {
         let (mean, variance) =
             (b.stored_weight("moving_mean")?, b.stored_weight("moving_variance")?);
@@ -72,6 +89,33 @@ pub(super) fn lower(
     let y = b.mul(x, scale)?;
     let y = b.add(y, shift)?;
     Ok(vec![b.cast(y, compute)?])
+}
+
+/// Of batch renormalisation: how far the statistics of a batch are from those of all batches before.
+fn corrections(
+    layer: &BatchNormalization,
+    b: &mut Builder<'_>,
+    [mean, variance]: [Value; 2],
+    [middle, deviation]: [Value; 2],
+) -> Result<[Value; 2]> {
+    let epsilon = layer.epsilon.0;
+    let own = b.with_number(Arithmetic::Add, variance, epsilon)?;
+    let own = b.unary(Function::Sqrt, own)?;
+    let deviation = b.with_number(Arithmetic::Max, deviation, epsilon.sqrt())?;
+    let mut r = b.div(own, deviation)?;
+    let distance = b.sub(mean, middle)?;
+    let mut d = b.div(distance, deviation)?;
+    let limit = |name: &str| Some(layer.renorm_clipping.as_ref()?.get(name)?.as_ref()?.0);
+    if let Some(least) = limit("rmin") {
+        r = b.with_number(Arithmetic::Max, r, least)?;
+    }
+    if let Some(most) = limit("rmax") {
+        r = b.with_number(Arithmetic::Min, r, most)?;
+    }
+    if let Some(most) = limit("dmax") {
+        d = b.unary(Function::Clip(-most, most), d)?;
+    }
+    Ok([r, d])
 }
 
 /// Mean and variance of a batch, of what the mask `[batch, steps]` lets through.

@@ -15,7 +15,7 @@ pub(super) fn lower(
     let &[x, h, c] = call.tensors().as_slice() else {
         return Err(b.error("takes an input and two states"));
     };
-    let product = conv_lstm::input_product(layer, b, x)?;
+    let product = conv_lstm::input_product(layer, b, x, None)?;
     let states = [h, c].map(|state| spatial::channels_last(b, state, layer.data_format));
     let [h, c] = states;
     let kernel = b.weight("recurrent_kernel")?;

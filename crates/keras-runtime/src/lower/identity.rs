@@ -9,7 +9,12 @@ pub(super) fn lower(_b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
     Ok(call.tensors())
 }
 
-/// Random changes of images.
-pub(super) fn only_in_training(b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>> {
-    if b.training() { Err(b.unsupported("training=True")) } else { Ok(call.tensors()) }
+/// Changes of images that are made in training only.
+pub(super) fn only_in_training(call: &Call<'_>) -> Vec<Value> {
+    call.tensors()
+}
+
+/// Those that are not computed in training.
+pub(super) fn not_in_training(b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>> {
+    if b.training() { Err(b.unsupported("training=True")) } else { Ok(only_in_training(call)) }
 }

@@ -9,6 +9,7 @@ mod adaptive_pooling;
 mod additive_attention;
 mod alpha_dropout;
 mod attention;
+mod augment;
 mod auto_contrast;
 mod axes;
 mod batch_normalization;
@@ -37,6 +38,7 @@ mod einsum_dense;
 mod elu;
 mod embedding;
 mod encoding;
+mod equalization;
 mod feature_space;
 mod flatten;
 mod gaussian_dropout;
@@ -75,7 +77,26 @@ mod pipeline;
 mod pooling;
 mod prelu;
 mod quantized;
+mod random_brightness;
+mod random_color_degeneration;
+mod random_color_jitter;
+mod random_contrast;
+mod random_crop;
+mod random_erasing;
+mod random_flip;
 mod random_fourier_features;
+mod random_gaussian_blur;
+mod random_grayscale;
+mod random_hue;
+mod random_invert;
+mod random_perspective;
+mod random_posterization;
+mod random_rotation;
+mod random_saturation;
+mod random_sharpness;
+mod random_shear;
+mod random_translation;
+mod random_zoom;
 mod re_lu;
 mod recurrent;
 mod recurrent_dropout;
@@ -91,6 +112,7 @@ mod separable_conv;
 mod simple_rnn;
 mod simple_rnn_cell;
 mod softmax;
+mod solarization;
 mod spatial;
 mod spatial_dropout;
 mod spectral_normalization;
@@ -320,33 +342,33 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         Kind::InputLayer(_) | Kind::Identity(_) | Kind::ActivityRegularization(_) => {
             identity::lower(b, call)
         }
+        Kind::Equalization(l) => augment::lower(&**l, b, call),
+        Kind::RandomBrightness(l) => augment::lower(&**l, b, call),
+        Kind::RandomColorDegeneration(l) => augment::lower(&**l, b, call),
+        Kind::RandomColorJitter(l) => augment::lower(&**l, b, call),
+        Kind::RandomContrast(l) => augment::lower(&**l, b, call),
+        Kind::RandomCrop(l) => augment::lower(&**l, b, call),
+        Kind::RandomErasing(l) => augment::lower(&**l, b, call),
+        Kind::RandomFlip(l) => augment::lower(&**l, b, call),
+        Kind::RandomGaussianBlur(l) => augment::lower(&**l, b, call),
+        Kind::RandomGrayscale(l) => augment::lower(&**l, b, call),
+        Kind::RandomHue(l) => augment::lower(&**l, b, call),
+        Kind::RandomInvert(l) => augment::lower(&**l, b, call),
+        Kind::RandomPerspective(l) => augment::lower(&**l, b, call),
+        Kind::RandomPosterization(l) => augment::lower(&**l, b, call),
+        Kind::RandomRotation(l) => augment::lower(&**l, b, call),
+        Kind::RandomSaturation(l) => augment::lower(&**l, b, call),
+        Kind::RandomSharpness(l) => augment::lower(&**l, b, call),
+        Kind::RandomShear(l) => augment::lower(&**l, b, call),
+        Kind::RandomTranslation(l) => augment::lower(&**l, b, call),
+        Kind::RandomZoom(l) => augment::lower(&**l, b, call),
+        Kind::Solarization(l) => augment::lower(&**l, b, call),
         Kind::AugMix(_)
         | Kind::CutMix(_)
         | Kind::MixUp(_)
-        | Kind::Equalization(_)
         | Kind::RandAugment(_)
-        | Kind::RandomBrightness(_)
-        | Kind::RandomColorDegeneration(_)
-        | Kind::RandomColorJitter(_)
-        | Kind::RandomContrast(_)
-        | Kind::RandomCrop(_)
         | Kind::RandomElasticTransform(_)
-        | Kind::RandomErasing(_)
-        | Kind::RandomFlip(_)
-        | Kind::RandomGaussianBlur(_)
-        | Kind::RandomGrayscale(_)
         | Kind::RandomHeight(_)
-        | Kind::RandomHue(_)
-        | Kind::RandomInvert(_)
-        | Kind::RandomPerspective(_)
-        | Kind::RandomPosterization(_)
-        | Kind::RandomRotation(_)
-        | Kind::RandomSaturation(_)
-        | Kind::RandomSharpness(_)
-        | Kind::RandomShear(_)
-        | Kind::RandomTranslation(_)
-        | Kind::RandomWidth(_)
-        | Kind::RandomZoom(_)
-        | Kind::Solarization(_) => identity::only_in_training(b, call),
+        | Kind::RandomWidth(_) => identity::not_in_training(b, call),
     }
 }

@@ -47,14 +47,15 @@ pub(super) fn lower(
     if layer.output_mode == OutputMode::Int {
         let whole = (splitter.split.is_none() && splitter.ngrams.is_none())
             .then(|| if b.rank(x) > 1 { b.dim(x, -1).ok() } else { Some(1) });
-        let Some(length) = layer.output_sequence_length.or(whole.flatten()) else {
-            return Err(
-                b.unsupported("a length that depends on the texts (no output_sequence_length)")
-            );
+        let is_whole = whole.is_some() && layer.output_sequence_length.is_none();
+        let length = match layer.output_sequence_length.or(whole.flatten()) {
+            Some(length) => length,
+            // As long as the longest text of the batch.
+            None => splitter.longest(&b.needed(x, "length (no output_sequence_length)")?.view())?,
         };
         let op = TokenPlaces { splitter, vocabulary, length };
         let y = b.op(op, &[x])?;
-        if layer.output_sequence_length.is_none() && b.rank(x) == 1 {
+        if is_whole && b.rank(x) == 1 {
             let shape = b.shape(x).to_vec();
             return Ok(vec![b.reshape(y, shape)?]);
         }

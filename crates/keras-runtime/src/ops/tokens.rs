@@ -52,6 +52,13 @@ impl Splitter {
     }
 }
 
+impl Splitter {
+    /// How many tokens the longest sample of `x [batch, n..]` has.
+    pub(crate) fn longest(&self, x: &View<'_>) -> Result<usize> {
+        Ok(samples(TokenPlaces::NAME, x)?.map(|texts| self.tokens(texts).len()).max().unwrap_or(0))
+    }
+}
+
 /// What ICU and Python call white space among ASCII, and Unicode's.
 fn is_space(c: char) -> bool {
     c.is_whitespace()

@@ -58,8 +58,8 @@ pub(in crate::lower) fn lower(
         "AffineTransform" => {
             let transform = c.operand(b, &["transform"], 1, None)?;
             let transform = transform.ok_or_else(|| b.error("has no transform"))?;
-            let fill = c.text("fill_mode", 3).unwrap_or("constant").to_owned();
-            images(c, b, x, |b, x| projected(c, b, x, transform, &fill))?
+            let fill = c.text("fill_mode", 3).unwrap_or("constant");
+            images(c, b, x, |b, x| project(b, x, transform, &Projection::of(c, fill)))?
         }
         "PerspectiveTransform" => {
             let points = |b: &mut Builder<'_>, name: &str, at: usize| {
@@ -70,7 +70,7 @@ pub(in crate::lower) fn lower(
             };
             let (start, end) = (points(b, "start_points", 1)?, points(b, "end_points", 2)?);
             let transform = homography(b, start, end)?;
-            images(c, b, x, |b, x| projected(c, b, x, transform, "constant"))?
+            images(c, b, x, |b, x| project(b, x, transform, &Projection::of(c, "constant")))?
         }
         "ScaleAndTranslate" => scale_and_translate(c, b, x)?,
         _ => return Ok(None),
@@ -117,7 +117,10 @@ fn colours(
 }
 
 /// Hue, saturation and value: `tf.image.rgb_to_hsv`.
-pub(super) fn to_hsv(b: &mut Builder<'_>, [red, green, blue]: [Value; 3]) -> Result<[Value; 3]> {
+pub(in crate::lower) fn to_hsv(
+    b: &mut Builder<'_>,
+    [red, green, blue]: [Value; 3],
+) -> Result<[Value; 3]> {
     let high = b.binary(Arithmetic::Max, red, green)?;
     let high = b.binary(Arithmetic::Max, high, blue)?;
     let low = b.binary(Arithmetic::Min, red, green)?;
@@ -146,7 +149,7 @@ pub(super) fn to_hsv(b: &mut Builder<'_>, [red, green, blue]: [Value; 3]) -> Res
 }
 
 /// The reverse: `tf.image.hsv_to_rgb`.
-pub(super) fn to_rgb(
+pub(in crate::lower) fn to_rgb(
     b: &mut Builder<'_>,
     [hue, saturation, value]: [Value; 3],
 ) -> Result<[Value; 3]> {
@@ -183,7 +186,7 @@ fn product(rows: &[f64], columns: &[f64]) -> Vec<f64> {
 }
 
 /// Every channel by itself, with one kernel of these sizes.
-fn filtered(
+pub(in crate::lower) fn filtered(
     b: &mut Builder<'_>,
     x: Value,
     sizes: [usize; 2],
@@ -348,14 +351,33 @@ fn inside(b: &mut Builder<'_>, place: Value, n: f64, fill: &str) -> Result<(Valu
     })
 }
 
+/// How pixels between and outside of those of an image are made.
+pub(in crate::lower) struct Projection<'a> {
+    /// Where pixels from outside come from.
+    pub(in crate::lower) fill: &'a str,
+    /// What they are for `constant`.
+    pub(in crate::lower) value: f64,
+    /// Whether the nearest pixel is taken; else those around, by their distances.
+    pub(in crate::lower) is_nearest: bool,
+}
+
+impl<'a> Projection<'a> {
+    fn of(c: &OpCall<'_>, fill: &'a str) -> Self {
+        Self {
+            fill,
+            value: c.float("fill_value", usize::MAX).unwrap_or(0.0),
+            is_nearest: c.text("interpolation", usize::MAX) == Some("nearest"),
+        }
+    }
+}
+
 /// Each pixel from where `[a0, a1, a2, b0, b1, b2, c0, c1]` sends it:
 /// `ImageProjectiveTransformV3` of TensorFlow.
-fn projected(
-    c: &OpCall<'_>,
+pub(in crate::lower) fn project(
     b: &mut Builder<'_>,
     x: Value,
     transform: Value,
-    fill: &str,
+    &Projection { fill, value, is_nearest }: &Projection<'_>,
 ) -> Result<Value> {
     let &[batch, height, width, channels] = b.shape(x) else { return Err(b.error("takes images")) };
     let transform = b.cast(transform, DType::Float32)?;
@@ -388,7 +410,7 @@ fn projected(
         (0..batch).map(|i| (i * height * width) as f64).collect(),
         DType::Int64,
     )?;
-    let value = b.scalar(c.float("fill_value", usize::MAX).unwrap_or(0.0), b.dtype(x))?;
+    let value = b.scalar(value, b.dtype(x))?;
     // A pixel of whole places, or what stands for those outside.
     let pixel = |b: &mut Builder<'_>, x: Value, y: Value| {
         let mut valid = None;
@@ -413,7 +435,7 @@ fn projected(
             None => Ok(pixels),
         }
     };
-    let y = if c.text("interpolation", usize::MAX) == Some("nearest") {
+    let y = if is_nearest {
         let (x, y) = (rounded(b, at_x)?, rounded(b, at_y)?);
         pixel(b, x, y)?
     } else {
@@ -496,7 +518,7 @@ fn folded(b: &mut Builder<'_>, place: Value, n: usize, fill: &str) -> Result<Val
 }
 
 /// The projection that sends the end points to the start points.
-fn homography(b: &mut Builder<'_>, start: Value, end: Value) -> Result<Value> {
+pub(in crate::lower) fn homography(b: &mut Builder<'_>, start: Value, end: Value) -> Result<Value> {
     let count = b.dim(start, 0)?;
     let part = |b: &mut Builder<'_>, points: Value, i: usize| b.slice(points, 2, i, i + 1);
     let (ex, ey) = (part(b, end, 0)?, part(b, end, 1)?);

@@ -32,7 +32,9 @@ fn models() -> Vec<(String, Model, Vec<Tensor>)> {
 fn mixes_rows(name: &str) -> bool {
     // Texts are as long as the longest; in training mode the statistics are the batch's; operations
     // along the first axis.
-    ["k3_text.", "k3_text_length.", "tfk_training.", "tfk_more_ops."].iter().any(|stem| name.starts_with(stem))
+    ["k3_text.", "k3_text_length.", "tfk_training.", "tfk_more_ops."]
+        .iter()
+        .any(|stem| name.starts_with(stem))
 }
 
 #[test]

@@ -252,6 +252,49 @@ fn masks_move_with_their_images() {
     }
 }
 
+/// Boxes stay where pixels stay; where these move in training, Keras would move boxes too.
+#[test]
+fn boxes_stay_or_are_refused() {
+    let tensor = |name: &str| json!({"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}});
+    for (class, settings, moves) in [
+        ("AutoContrast", json!({}), false),
+        ("RandomBrightness", json!({"factor": [0.2, 0.3]}), false),
+        ("RandomFlip", json!({}), true),
+    ] {
+        let inputs = [
+            ("x", json!([null, 4, 4, 3])),
+            ("boxes", json!([null, 2, 4])),
+            ("labels", json!([null, 2])),
+        ];
+        let mut layers: Vec<Value> = inputs
+            .iter()
+            .map(|(name, shape)| {
+                json!({"class_name": "InputLayer", "name": name, "inbound_nodes": [],
+                   "config": {"name": name, "batch_shape": shape}})
+            })
+            .collect();
+        layers.push(json!({"class_name": class, "name": "a", "config": settings, "inbound_nodes": [
+            {"args": [{"images": tensor("x"), "bounding_boxes": {"boxes": tensor("boxes"), "labels": tensor("labels")}}],
+             "kwargs": {}}]}));
+        let config = json!({"class_name": "Functional", "config": {"name": "f", "layers": layers,
+            "input_layers": inputs.iter().map(|i| json!([i.0, 0, 0])).collect::<Vec<_>>(),
+            "output_layers": [["a", 0, 0], ["a", 0, 1], ["a", 0, 2]]}});
+        let model = Loader::new().from_bytes(config.to_string()).unwrap();
+        let numbers = |shape: &[usize]| {
+            let count: usize = shape.iter().product();
+            Tensor::new(shape, (0..count).map(|i| i as f32).collect()).unwrap()
+        };
+        let x = [numbers(&[1, 4, 4, 3]), numbers(&[1, 2, 4]), numbers(&[1, 2])];
+        // In the order in which Keras flattens a dict.
+        assert_eq!(model.predict(&x).unwrap()[..2], x[1..], "{class}");
+        let trained = model.predict_with(&x, &Predict::new().training(true));
+        match trained {
+            Ok(trained) => assert!(!moves && trained[..2] == x[1..], "{class}"),
+            Err(error) => assert!(moves && error.to_string().contains("boxes"), "{class}: {error}"),
+        }
+    }
+}
+
 /// Never silently nothing.
 #[test]
 fn what_training_does_and_is_not_computed_is_an_error() {

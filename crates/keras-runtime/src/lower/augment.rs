@@ -9,6 +9,7 @@ use keras_model::layers::image::FillMode;
 use keras_model::layers::spatial::DataFormat;
 use keras_model::layers::up_sampling::Interpolation;
 
+use super::image::Part;
 use super::ops::image::Projection;
 use super::{Call, identity, image, spatial};
 use crate::Result;
@@ -19,6 +20,8 @@ use crate::ops::{Arithmetic, Function, Relation};
 pub(super) trait Augment {
     /// What is drawn for a batch.
     type Drawn;
+    /// Whether pixels change their place.
+    const MOVES: bool = false;
 
     fn data_format(&self) -> DataFormat;
 
@@ -55,8 +58,13 @@ pub(super) fn lower<L: Augment>(
         return Ok(identity::only_in_training(call));
     }
     let mut drawn = None;
-    image::each(b, call, |b, x, is_mask| {
-        let x = if is_mask { x } else { b.cast(x, b.compute())? };
+    image::each(b, call, |b, x, part| {
+        let x = match part {
+            Part::Images => b.cast(x, b.compute())?,
+            Part::Masks => x,
+            Part::Boxes if L::MOVES => return Err(b.unsupported("training=True with boxes")),
+            Part::Boxes => return Ok(x),
+        };
         let is_single = b.rank(x) == 3;
         let batch = if is_single { b.expand(x, 0)? } else { x };
         if b.rank(batch) != 4 {
@@ -68,10 +76,9 @@ pub(super) fn lower<L: Augment>(
             Some(drawn) => drawn,
             None => drawn.insert(layer.draw(b, batch)?),
         };
-        let y = if is_mask {
-            layer.change_masks(b, batch, drawn)?
-        } else {
-            layer.change(b, batch, drawn)?
+        let y = match part {
+            Part::Masks => layer.change_masks(b, batch, drawn)?,
+            _ => layer.change(b, batch, drawn)?,
         };
         let y = spatial::restore(b, y, layer.data_format())?;
         if is_single { b.at(y, 0, 0) } else { Ok(y) }

@@ -2,7 +2,8 @@
 
 use keras_model::layers::auto_contrast::AutoContrast;
 
-use super::{Call, image};
+use super::Call;
+use super::image::{self, Part};
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::ops::{Arithmetic, Reduction, Relation};
@@ -13,8 +14,8 @@ pub(super) fn lower(
     call: &Call<'_>,
 ) -> Result<Vec<Value>> {
     let [from, to] = layer.value_range.0.map(|f| f.0);
-    image::each(b, call, |b, x, mask| {
-        if mask {
+    image::each(b, call, |b, x, part| {
+        if part != Part::Images {
             return Ok(x);
         }
         let original = b.cast(x, b.compute())?;

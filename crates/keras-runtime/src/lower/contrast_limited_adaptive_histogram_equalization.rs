@@ -15,8 +15,8 @@ pub(super) fn lower(
 ) -> Result<Vec<Value>> {
     let range = layer.value_range.0.map(|f| f.0);
     let op = Clahe { limit: layer.clip_limit.0, tiles: layer.tile_grid_size };
-    image::each(b, call, |b, x, mask| {
-        if mask {
+    image::each(b, call, |b, x, part| {
+        if part != image::Part::Images {
             return Ok(x);
         }
         let [down, across] = op.tiles;

@@ -8,15 +8,32 @@ use super::{Call, resize};
 use crate::Result;
 use crate::graph::{Builder, Value};
 
-/// Changes images and masks of one tensor, or of a dict with images, labels and masks.
+/// What a tensor is to the layers that prepare images.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Images,
+    /// A class for each pixel.
+    Masks,
+    /// Boxes in the images, and the class of each.
+    Boxes,
+}
+
+impl Part {
+    /// The error for boxes that would have to move: Keras cannot do it in a graph of layers.
+    pub(super) fn refuse_boxes(self, b: &Builder<'_>) -> Result<()> {
+        if self == Self::Boxes { Err(b.unsupported("boxes of images")) } else { Ok(()) }
+    }
+}
+
+/// Changes one tensor of images, or the parts of a dict; labels stay.
 pub(super) fn each(
     b: &mut Builder<'_>,
     call: &Call<'_>,
-    mut change: impl FnMut(&mut Builder<'_>, Value, bool) -> Result<Value>,
+    mut change: impl FnMut(&mut Builder<'_>, Value, Part) -> Result<Value>,
 ) -> Result<Vec<Value>> {
     let Some(Arg::Dict(entries)) = call.inputs.args.first() else {
         let x = call.input(b)?;
-        return Ok(vec![change(b, x, false)?]);
+        return Ok(vec![change(b, x, Part::Images)?]);
     };
     let mut entries: Vec<_> = entries.iter().collect();
     entries.sort_by(|a, b| a.0.cmp(&b.0));
@@ -26,9 +43,9 @@ pub(super) fn each(
         value.tensors(&mut tensors);
         for tensor in tensors {
             out.push(match key.as_str() {
-                "images" => change(b, *tensor, false)?,
-                "segmentation_masks" => change(b, *tensor, true)?,
-                "bounding_boxes" => return Err(b.unsupported("boxes of images")),
+                "images" => change(b, *tensor, Part::Images)?,
+                "segmentation_masks" => change(b, *tensor, Part::Masks)?,
+                "bounding_boxes" => change(b, *tensor, Part::Boxes)?,
                 _ => *tensor,
             });
         }

@@ -1,9 +1,9 @@
 //! `MaxNumBoundingBoxes`.
 
-use keras_model::Arg;
 use keras_model::layers::max_num_bounding_boxes::MaxNumBoundingBoxes;
 
 use super::Call;
+use super::image::{self, Part};
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::ops::PadMode;
@@ -13,21 +13,10 @@ pub(super) fn lower(
     b: &mut Builder<'_>,
     call: &Call<'_>,
 ) -> Result<Vec<Value>> {
-    let Some(Arg::Dict(entries)) = call.inputs.args.first() else { return Ok(call.tensors()) };
-    let mut entries: Vec<_> = entries.iter().collect();
-    entries.sort_by(|a, b| a.0.cmp(&b.0));
-    let mut out = Vec::new();
-    for (key, value) in entries {
-        let mut tensors = Vec::new();
-        value.tensors(&mut tensors);
-        for tensor in tensors {
-            out.push(match key.as_str() {
-                "bounding_boxes" => first(layer, b, *tensor)?,
-                _ => *tensor,
-            });
-        }
-    }
-    Ok(out)
+    image::each(b, call, |b, x, part| match part {
+        Part::Boxes => first(layer, b, x),
+        Part::Images | Part::Masks => Ok(x),
+    })
 }
 
 /// The first boxes or labels of each image, filled up.

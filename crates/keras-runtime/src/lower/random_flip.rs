@@ -11,6 +11,7 @@ use crate::ops::Relation;
 impl Augment for RandomFlip {
     /// Whether each image is flipped, in all directions of the mode.
     type Drawn = Value;
+    const MOVES: bool = true;
 
     fn data_format(&self) -> DataFormat {
         self.data_format

@@ -15,6 +15,7 @@ use crate::ops::{Arithmetic, Function};
 impl Augment for RandomRotation {
     /// Where each pixel comes from.
     type Drawn = Value;
+    const MOVES: bool = true;
 
     fn data_format(&self) -> DataFormat {
         self.data_format

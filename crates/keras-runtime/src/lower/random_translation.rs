@@ -12,6 +12,7 @@ use crate::graph::{Builder, Value};
 impl Augment for RandomTranslation {
     /// Where each pixel comes from.
     type Drawn = Value;
+    const MOVES: bool = true;
 
     fn data_format(&self) -> DataFormat {
         self.data_format

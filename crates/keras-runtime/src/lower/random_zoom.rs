@@ -13,6 +13,7 @@ use crate::ops::Arithmetic;
 impl Augment for RandomZoom {
     /// Where each pixel comes from.
     type Drawn = Value;
+    const MOVES: bool = true;
 
     fn data_format(&self) -> DataFormat {
         self.data_format

@@ -8,8 +8,10 @@ use crate::Result;
 use crate::graph::{Builder, Value};
 
 pub(super) fn lower(layer: &Resizing, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>> {
-    image::each(b, call, |b, x, mask| {
-        let how = if mask { Interpolation::Nearest } else { layer.interpolation };
+    image::each(b, call, |b, x, part| {
+        part.refuse_boxes(b)?;
+        let how =
+            if part == image::Part::Masks { Interpolation::Nearest } else { layer.interpolation };
         one(layer, b, x, how)
     })
 }

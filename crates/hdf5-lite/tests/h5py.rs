@@ -121,6 +121,39 @@ fn slices_are_parts_of_the_whole() {
 }
 
 #[test]
+fn chunks_that_threads_share_come_to_their_places() {
+    let file = open("slabs_new.h5");
+    let dataset = file.dataset("data").unwrap();
+    let value = |row: u64, column: u64| {
+        let written = row < 64 || (96..250).contains(&row) || row < 96 && column < 256;
+        let number = u16::try_from((row * 700 + column) & 0xffff).unwrap();
+        if written { number / 64 } else { 7 }
+    };
+    let axis = |start, stride, count, block| hdf5_lite::Axis { start, stride, count, block };
+    for (rows, columns) in [
+        (axis(0, 1, None, 1), axis(0, 1, None, 1)),
+        (axis(0, 1, None, 1), axis(700 - 9, 1, None, 1)),
+        (axis(31, 1, Some(200), 1), axis(250, 1, Some(300), 1)),
+        (axis(5, 50, None, 33), axis(1, 7, None, 3)),
+        (axis(60, 1, Some(40), 1), axis(0, 1, None, 1)),
+        (axis(33, 1, Some(2), 1), axis(0, 2, None, 1)),
+    ] {
+        let picked = |axis: hdf5_lite::Axis, len: u64| -> Vec<u64> {
+            let blocks = (0..).map(|n| axis.start + n * axis.stride);
+            let count = usize::try_from(axis.count.unwrap_or(len)).unwrap();
+            let blocks = blocks.take(count).take_while(|start| start + axis.block <= len);
+            blocks.flat_map(|start| start..start + axis.block).collect()
+        };
+        let columns_picked = picked(columns, 700);
+        let wanted = picked(rows, 300).into_iter().flat_map(|row| {
+            columns_picked.iter().map(move |column| value(row, *column)).collect::<Vec<_>>()
+        });
+        let found: Vec<u16> = dataset.read_slice([rows, columns]).unwrap();
+        assert!(found == wanted.collect::<Vec<_>>(), "{rows:?} {columns:?}");
+    }
+}
+
+#[test]
 fn elements_far_out_are_found() {
     for (name, dataset, set) in [
         ("index_fixed_array_paged_new.h5", "paged", &[0_usize, 5, 2400][..]),

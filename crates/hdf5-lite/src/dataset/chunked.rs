@@ -3,6 +3,7 @@
 use bytemuck::Pod;
 use bytes::Bytes;
 
+use super::cache::Cache;
 use super::{Dataset, Index, Selection};
 use crate::chunk::{Chunk, Grid};
 use crate::error::Result;
@@ -31,21 +32,15 @@ pub(super) fn read<T: Pod>(
         pipeline: dataset.pipeline()?,
         buffers: Buffers::default(),
     };
+    let is_all = selection.is_all(dataset.shape());
+    let cache = (!is_all && chunks.len() <= MOST_CACHED).then_some(&index.cache);
     #[cfg(feature = "parallel")]
-    if selection.is_all(dataset.shape()) && reader.decode_slabs(&index.chunks, bytes)? {
+    if reader.copy_slabs(&chunks, cache, selection, bytes)? {
         return Ok(elements);
     }
-    let mut copy = |place: &[u64], data: &[u8]| {
-        selection.copy_from(data, &reader.start(place), &grid.chunk, size, bytes);
-    };
-    if selection.is_all(dataset.shape()) || chunks.len() > MOST_CACHED {
-        reader.decode(&chunks, copy)?;
-    } else {
-        for chunk in chunks {
-            let place = grid.place(chunk.index);
-            copy(&place, &reader.cached(index, chunk, &place)?);
-        }
-    }
+    reader.decode(&chunks, cache, |place, data| {
+        selection.copy_from(data, &reader.start(place), &grid.chunk, size, 0, bytes);
+    })?;
     Ok(elements)
 }
 
@@ -141,7 +136,7 @@ pub(super) fn read_points(
     for group in groups() {
         let Some((Some(number), _, first)) = group.first() else { continue };
         let Some(chunk) = index.chunk(*number) else { continue };
-        let data = reader.cached(index, chunk, &place_of(first))?;
+        let data = reader.get(chunk, &place_of(first), Some(&index.cache))?;
         for (_, n, point) in group {
             let within = point.iter().zip(&grid.chunk);
             // Inside a chunk whose bytes were counted, so nothing overflows.
@@ -169,13 +164,22 @@ struct Reader<'d> {
 #[cfg(feature = "parallel")]
 const BATCH_BYTES: u64 = 1 << 22;
 
+/// Decoded bytes for which it pays to wake other threads.
+#[cfg(feature = "parallel")]
+const SHARED_BYTES: u64 = 1 << 17;
+
 impl Reader<'_> {
     /// Decodes some chunks and calls `visit` with the place and the bytes of each.
     ///
     /// With the feature `parallel`, the threads of the pool decode a batch of chunks together.
-    fn decode(&self, chunks: &[&Chunk], mut visit: impl FnMut(&[u64], &[u8])) -> Result<()> {
+    fn decode(
+        &self,
+        chunks: &[&Chunk],
+        cache: Option<&Cache>,
+        mut visit: impl FnMut(&[u64], &[u8]),
+    ) -> Result<()> {
         #[cfg(feature = "parallel")]
-        if !self.pipeline.filters.is_empty() && rayon::current_num_threads() > 1 {
+        if self.is_shared(chunks) {
             use rayon::prelude::*;
             let batch = usize::try_from(BATCH_BYTES / self.grid.bytes.max(1)).unwrap_or(0);
             // Two for each thread, so that none has to wait for long.
@@ -183,7 +187,7 @@ impl Reader<'_> {
             for batch in chunks.chunks(batch) {
                 let decoded = batch.par_iter().map(|chunk| {
                     let place = self.grid.place(chunk.index);
-                    Ok((self.chunk(chunk, &place)?, place))
+                    Ok((self.get(chunk, &place, cache)?, place))
                 });
                 for (data, place) in decoded.collect::<Result<Vec<_>>>()? {
                     visit(&place, &data);
@@ -195,50 +199,57 @@ impl Reader<'_> {
         // One after the other: the memory of one is used again for the next.
         for chunk in chunks {
             let place = self.grid.place(chunk.index);
-            let data = self.chunk(chunk, &place)?;
+            let data = self.get(chunk, &place, cache)?;
             visit(&place, &data);
             self.give(data);
         }
         Ok(())
     }
 
-    /// Decodes all chunks, those of each row of the grid to their part of `bytes`, which no other
-    /// row has a part in. Says no if there are too few rows for the threads.
+    /// Whether threads decode the chunks together.
     #[cfg(feature = "parallel")]
-    fn decode_slabs(&self, chunks: &[Chunk], bytes: &mut [u8]) -> Result<bool> {
+    fn is_shared(&self, chunks: &[&Chunk]) -> bool {
+        let bytes = self.grid.bytes.saturating_mul(chunks.len() as u64);
+        let pays = chunks.len() > 1 && bytes >= SHARED_BYTES;
+        pays && !self.pipeline.filters.is_empty() && rayon::current_num_threads() > 1
+    }
+
+    /// Decodes the chunks of each row of the grid to their part of `bytes`, which no other row has
+    /// a part in. Says no if there are too few rows for the threads.
+    #[cfg(feature = "parallel")]
+    fn copy_slabs(
+        &self,
+        chunks: &[&Chunk],
+        cache: Option<&Cache>,
+        selection: &Selection,
+        bytes: &mut [u8],
+    ) -> Result<bool> {
         use rayon::prelude::*;
-        let size = self.dataset.datatype().size();
-        let (Some((rows, row)), Some(depth)) =
-            (self.dataset.shape().split_first(), self.grid.chunk.first())
-        else {
-            return Ok(false);
-        };
-        let threads = rayon::current_num_threads() as u64;
-        if threads < 2 || rows.div_ceil(*depth) < threads {
+        let per_row = self.grid.chunks.iter().skip(1).product::<u64>().max(1);
+        let row = |chunk: &Chunk| chunk.index / per_row;
+        let rows: Vec<_> = chunks.chunk_by(|a, b| row(a) == row(b)).collect();
+        if !self.is_shared(chunks) || rows.len() < rayon::current_num_threads().min(chunks.len()) {
             return Ok(false);
         }
-        // Less than the whole, which is in memory.
-        let slab =
-            row.iter().fold(*depth, |n, len| n.saturating_mul(*len)).saturating_mul(size as u64);
-        let slab = usize::try_from(slab).unwrap_or(usize::MAX).max(1);
-        bytes.par_chunks_mut(slab).enumerate().try_for_each(|(n, slab)| {
-            let n = n as u64;
-            let mut shape = self.dataset.shape().to_vec();
-            if let Some(len) = shape.first_mut() {
-                *len = (rows - n * depth).min(*depth);
-            }
-            let selection = Selection::all(&shape);
-            let per_slab = self.grid.chunks.iter().skip(1).product::<u64>();
-            let from = chunks.partition_point(|chunk| chunk.index < n * per_slab);
-            let rest = chunks.get(from..).unwrap_or_default();
-            for chunk in rest.iter().take_while(|chunk| chunk.index < (n + 1) * per_slab) {
+        let size = self.dataset.datatype().size();
+        let depth = self.grid.chunk.first().copied().unwrap_or(1);
+        let (mut parts, mut rest, mut end) = (Vec::with_capacity(rows.len()), bytes, 0);
+        for chunks in rows {
+            let first = chunks.first().map_or(0, |chunk| row(chunk)).saturating_mul(depth);
+            let [from, to] =
+                [first, first.saturating_add(depth)].map(|at| selection.before(at, size));
+            let behind = rest.split_at_mut_checked(from.saturating_sub(end));
+            let part = behind.and_then(|(_, rest)| rest.split_at_mut_checked(to - from));
+            let Some((part, behind)) = part else { return Ok(false) };
+            parts.push((chunks, from, part));
+            (rest, end) = (behind, to);
+        }
+        parts.into_par_iter().try_for_each(|(chunks, before, part)| {
+            for chunk in chunks {
                 let place = self.grid.place(chunk.index);
-                let data = self.chunk(chunk, &place)?;
-                let mut start = self.start(&place);
-                if let Some(start) = start.first_mut() {
-                    *start = 0;
-                }
-                selection.copy_from(&data, &start, &self.grid.chunk, size, slab);
+                let data = self.get(chunk, &place, cache)?;
+                let start = self.start(&place);
+                selection.copy_from(&data, &start, &self.grid.chunk, size, before, part);
                 self.give(data);
             }
             Ok::<_, crate::Error>(())
@@ -251,13 +262,14 @@ impl Reader<'_> {
         place.iter().zip(&self.grid.chunk).map(|(at, len)| at * len).collect()
     }
 
-    /// As [`chunk`](Self::chunk), from the cache or for it.
-    fn cached(&self, index: &Index, chunk: &Chunk, place: &[u64]) -> Result<Bytes> {
-        if self.pipeline.filters.is_empty() {
-            return self.chunk(chunk, place).map(Bytes::from);
-        }
+    /// As [`chunk`](Self::chunk), from the cache or for it if there is one.
+    fn get(&self, chunk: &Chunk, place: &[u64], cache: Option<&Cache>) -> Result<Decoded> {
+        let Some(cache) = cache.filter(|_| !self.pipeline.filters.is_empty()) else {
+            return self.chunk(chunk, place);
+        };
         let limit = self.dataset.file().limits().cache_bytes;
-        index.cache.get(chunk.index, limit, || self.chunk(chunk, place).map(Bytes::from))
+        let decode = || self.chunk(chunk, place).map(Bytes::from);
+        cache.get(chunk.index, limit, decode).map(Decoded::Stored)
     }
 
     /// Takes back the memory of a chunk that was copied from.

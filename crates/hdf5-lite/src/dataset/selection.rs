@@ -129,21 +129,33 @@ impl Selection {
         pairs.map(|((first, last), chunk)| (first / chunk, last / chunk)).collect()
     }
 
+    /// Bytes of the selected elements whose position on the first axis is before `at`; of all, if
+    /// there is no axis.
+    #[cfg(any(feature = "parallel", test))]
+    pub(crate) fn before(&self, at: u64, size: usize) -> usize {
+        let rows = self.axes.first().map_or(1, |axis| axis.before(at));
+        let bytes =
+            self.shape().skip(1).fold(size as u64, u64::saturating_mul).saturating_mul(rows);
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
     /// Copies what is selected of a box to its place in `to`, the selected elements in row-major
-    /// order. The box starts at `start` in the dataset, has `shape`, and its elements are `from_bytes`.
+    /// order but for the first `before` bytes. The box starts at `start` in the dataset, has `shape`, and its elements are `from_bytes`.
     pub(crate) fn copy_from(
         &self,
         from_bytes: &[u8],
         start: &[u64],
         shape: &[u64],
         size: usize,
+        before: usize,
         to: &mut [u8],
     ) {
         let (axes, size) = self.axes(start, shape, size);
         let copied = each(&axes, 0, 0, size, &mut |from_at, to_at, len| {
             let from = usize::try_from(from_at).ok();
             let from = from.and_then(|at| from_bytes.get(at..at.checked_add(len)?));
-            let to = to_at.checked_add(len).and_then(|end| to.get_mut(to_at..end));
+            let to_at = to_at.checked_sub(before);
+            let to = to_at.and_then(|at| to.get_mut(at..at.checked_add(len)?));
             if let (Some(from), Some(to)) = (from, to) {
                 to.copy_from_slice(from);
             }
@@ -226,6 +238,18 @@ fn each<E>(
 }
 
 impl Axis {
+    /// How many positions before `at` are selected.
+    #[cfg(any(feature = "parallel", test))]
+    fn before(&self, at: u64) -> u64 {
+        let Some(reach) = at.checked_sub(self.start) else { return 0 };
+        let (blocks, rest) = (reach / self.stride, reach % self.stride);
+        let whole = blocks.min(self.count.unwrap_or(u64::MAX)).saturating_mul(self.block);
+        if self.count.is_some_and(|count| blocks >= count) {
+            return whole;
+        }
+        whole.saturating_add(rest.min(self.block))
+    }
+
     /// What is selected of the part that starts at `start` and has `len` elements.
     fn runs(&self, start: u64, len: u64) -> Vec<Run> {
         let end = start.saturating_add(len);
@@ -284,7 +308,7 @@ mod tests {
         let all: Vec<u8> =
             (0..shape.iter().product::<u64>()).map(|n| u8::try_from(n).unwrap()).collect();
         let mut to = vec![0; usize::try_from(selection.elements().unwrap()).unwrap()];
-        selection.copy_from(&all, &vec![0; shape.len()], shape, 1, &mut to);
+        selection.copy_from(&all, &vec![0; shape.len()], shape, 1, 0, &mut to);
         let storage = Storage::bytes(all.into());
         let mut gather = Gather::<u8>::new(&storage, Vec::new());
         selection.runs(&vec![0; shape.len()], shape, 1, |at, len| gather.add(at, len)).unwrap();
@@ -308,8 +332,18 @@ mod tests {
     fn copies_the_part_of_a_box() {
         let selection = Selection::new(&s![1..5], &[6]).unwrap();
         let mut to = [0; 4];
-        selection.copy_from(&[3, 4, 5], &[3], &[3], 1, &mut to);
+        selection.copy_from(&[3, 4, 5], &[3], &[3], 1, 0, &mut to);
         assert_eq!(to, [0, 0, 3, 4]);
+        selection.copy_from(&[3, 4, 5], &[3], &[3], 1, 2, to.split_at_mut(2).0);
+        assert_eq!(to, [3, 4, 3, 4]);
+    }
+
+    #[test]
+    fn counts_what_is_before_a_row() {
+        let axis = Axis { start: 1, stride: 4, count: Some(2), block: 2 }; // 1, 2, 5, 6
+        let selection = Selection::new(&[axis, (0..3).into()], &[9, 4]).unwrap();
+        let before: Vec<usize> = (0..9).map(|at| selection.before(at, 2) / 6).collect();
+        assert_eq!(before, [0, 0, 1, 2, 2, 2, 3, 4, 4]);
     }
 
     #[test]

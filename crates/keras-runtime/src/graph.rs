@@ -1,7 +1,7 @@
 //! The graph of operations that a model is lowered to, for given shapes of its inputs, and what
 //! builds it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -9,8 +9,9 @@ use bytes::Bytes;
 use keras_model::variables::{VariableSpec, Variables};
 use keras_model::{Base, DType, Inputs, KerasTensor, Layer};
 
-use crate::ops::{Cast, Op, Out, Spec, Types, size};
-use crate::tensor::{Data, Slice, View};
+use crate::evaluate::{Evaluation, compute};
+use crate::ops::{Cast, Op, Spec, Types, size};
+use crate::tensor::{Slice, View};
 use crate::weights::{Weights, storable};
 use crate::{Error, Limits, Result, Tensor};
 
@@ -127,8 +128,8 @@ pub(crate) struct Builder<'m> {
     replaced: HashMap<(String, String), Value>,
     /// Bytes of the constants that were computed.
     computed: u64,
-    /// Whether the inputs are constants, so that everything is computed while the graph is built.
-    by_value: bool,
+    /// The inputs with their elements, if shapes may depend on them.
+    given: Option<RefCell<Evaluation<'m>>>,
     /// Whether something had to know values, and did not.
     is_in_need: Cell<bool>,
     /// Weights before there are any: a trial to see what comes out.
@@ -190,7 +191,7 @@ impl<'m> Builder<'m> {
             noise: HashMap::new(),
             replaced: HashMap::new(),
             computed: 0,
-            by_value: false,
+            given: None,
             is_in_need: Cell::new(false),
             trial: None,
             wrt: None,
@@ -198,9 +199,9 @@ impl<'m> Builder<'m> {
         }
     }
 
-    /// A builder of a graph for these inputs alone: shapes may depend on their values.
-    pub(crate) fn by_value(weights: &'m Weights, limits: Limits) -> Self {
-        Self { by_value: true, ..Self::new(weights, limits) }
+    /// Makes the graph one for these inputs alone: shapes may depend on their values.
+    pub(crate) fn give(&mut self, inputs: Vec<&'m Tensor>) {
+        self.given = Some(RefCell::new(Evaluation::of(inputs)));
     }
 
     /// Whether building failed because a shape depends on the values of the inputs.
@@ -208,16 +209,20 @@ impl<'m> Builder<'m> {
         self.is_in_need.get()
     }
 
-    /// The elements of a constant on which a shape depends. Where they are not known, the graph can
-    /// be built for the values of the inputs only: [`by_value`](Self::by_value).
+    /// The elements of a value on which a shape depends. Where they are not known, the graph can be
+    /// built for inputs that are [given](Self::give) only.
     pub(crate) fn needed(&self, value: Value, what: &str) -> Result<Tensor> {
-        self.known(value).map(View::to_tensor).ok_or_else(|| self.depends(what))
-    }
-
-    /// The error for something that depends on values which are not known.
-    pub(crate) fn depends(&self, what: &str) -> Error {
-        self.is_in_need.set(true);
-        self.unsupported(format!("a {what} that depends on the values"))
+        if let Some(known) = self.known(value) {
+            return Ok(known.to_tensor());
+        }
+        let found = match &self.given {
+            Some(given) => given.borrow_mut().value(&self.graph, value, &self.limits)?,
+            None => None,
+        };
+        found.ok_or_else(|| {
+            self.is_in_need.set(true);
+            self.unsupported(format!("a {what} that depends on the values"))
+        })
     }
 
     /// A builder for a trial call of a layer with these variables.
@@ -522,28 +527,15 @@ impl<'m> Builder<'m> {
         let Some(constants) = constants else { return Ok(None) };
         let elements: usize = outputs.iter().map(|s| size(&s.shape)).sum();
         let given: usize = inputs.iter().map(|v| size(self.shape(*v))).sum();
-        if elements > LARGE.max(given) && !self.by_value {
+        if elements > LARGE.max(given) {
             return Ok(None);
         }
         let made = outputs.iter().filter_map(|s| bytes(&s.shape, s.dtype)).sum::<u64>();
         self.computed = self.computed.saturating_add(made);
         self.limits.check_memory("constants", Some(self.computed))?;
-        let mut data = Vec::with_capacity(outputs.len());
-        for spec in outputs {
-            let zeros = Data::zeros(spec.dtype, size(&spec.shape));
-            data.push(zeros.ok_or_else(|| Error::op(op.name(), "makes an unknown type"))?);
-        }
         let views: Vec<View<'_>> = constants.iter().map(|c| c.view()).collect();
-        let parts = data.iter_mut().zip(outputs);
-        let mut out: Vec<Out<'_>> = parts
-            .map(|(data, spec)| Out { shape: &spec.shape, data: data.part_mut(usize::MAX) })
-            .collect();
-        op.forward(&views, &mut out)?;
-        drop(out);
-        let tensors = data.into_iter().zip(outputs);
-        let values = tensors
-            .map(|(data, spec)| Ok(self.constant(Tensor::from_data(spec.shape.clone(), data)?)));
-        values.collect::<Result<_>>().map(Some)
+        let tensors = compute(op, &views, outputs)?;
+        Ok(Some(tensors.into_iter().map(|tensor| self.constant(tensor)).collect()))
     }
 
     /// Enters a layer: weights are looked for below its name from now on.

@@ -115,6 +115,7 @@ mod backward;
 mod custom;
 mod element;
 mod error;
+mod evaluate;
 mod fuse;
 mod gradient;
 mod graph;

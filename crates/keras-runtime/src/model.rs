@@ -251,13 +251,11 @@ impl Model {
         training: bool,
         wrt: &Wrt,
     ) -> Result<Arc<Lowered>> {
-        let whole =
-            |key: &PlanKey| self.lower(key, None, &mut false).map(|l| Planned::Whole(Arc::new(l)));
+        let whole = |key: &PlanKey| self.plan_whole(key);
         match self.planned(inputs, (training, 0, Some(wrt)), whole)? {
             Planned::Whole(lowered) => Ok(lowered),
-            Planned::Parts(_) | Planned::ByValue => {
-                Err(Error::Value("a gradient has no parts".to_owned()))
-            }
+            Planned::Parts(_) => Err(Error::Value("a gradient has no parts".to_owned())),
+            Planned::ByValue => self.lower_by_value(inputs, training, Some(wrt)).map(Arc::new),
         }
     }
 
@@ -297,25 +295,34 @@ impl Model {
         let memory = key.memory;
         let rows = crate::predict::rows(inputs)
             .filter(|rows| *rows > 1 && self.has_independent_rows && !key.training);
-        let mut is_in_need = false;
-        Ok(match (self.lower(key, None, &mut is_in_need), rows) {
-            (Err(_), _) if is_in_need => Planned::ByValue,
-            (Ok(lowered), Some(rows)) if lowered.plan.bytes() > memory => {
+        Ok(match (self.plan_whole(key), rows) {
+            (Ok(Planned::Whole(lowered)), Some(rows)) if lowered.plan.bytes() > memory => {
                 let fits = memory as f64 / lowered.plan.bytes() as f64 * rows as f64;
                 Planned::Parts((fits as usize).clamp(1, rows - 1))
             }
             (Err(Error::LimitExceeded { .. }), Some(rows)) => Planned::Parts(rows.div_ceil(2)),
-            (lowered, _) => Planned::Whole(Arc::new(lowered?)),
+            (planned, _) => planned?,
         })
     }
 
-    /// A plan for these inputs alone, which it does not take any more.
+    /// A plan for all rows, unless a shape depends on values.
+    fn plan_whole(&self, key: &PlanKey) -> Result<Planned> {
+        let mut is_in_need = false;
+        match self.lower(key, None, &mut is_in_need) {
+            Err(_) if is_in_need => Ok(Planned::ByValue),
+            lowered => lowered.map(|lowered| Planned::Whole(Arc::new(lowered))),
+        }
+    }
+
+    /// A plan for these inputs alone.
     pub(crate) fn lower_by_value(
         &self,
         inputs: &[Cow<'_, Tensor>],
         training: bool,
+        wrt: Option<&Wrt>,
     ) -> Result<Lowered> {
-        let key = PlanKey { inputs: Vec::new(), training, memory: 0, wrt: None };
+        let shapes = inputs.iter().map(|t| (t.shape().to_vec(), t.dtype()));
+        let key = PlanKey { inputs: shapes.collect(), training, memory: 0, wrt: wrt.cloned() };
         self.lower(&key, Some(inputs), &mut false)
     }
 
@@ -326,18 +333,15 @@ impl Model {
         given: Option<&[Cow<'_, Tensor>]>,
         is_in_need: &mut bool,
     ) -> Result<Lowered> {
-        let mut builder = match (&key.wrt, given) {
-            (Some(wrt), _) => Builder::differentiating(&self.weights, self.limits, wrt.clone()),
-            (None, Some(_)) => Builder::by_value(&self.weights, self.limits),
-            (None, None) => Builder::new(&self.weights, self.limits),
+        let mut builder = match &key.wrt {
+            Some(wrt) => Builder::differentiating(&self.weights, self.limits, wrt.clone()),
+            None => Builder::new(&self.weights, self.limits),
         };
-        let values: Vec<_> = match given {
-            Some(given) => given.iter().map(|t| builder.constant(t.clone().into_owned())).collect(),
-            None => {
-                let inputs = key.inputs.iter();
-                inputs.map(|(shape, dtype)| builder.input(shape, *dtype)).collect()
-            }
-        };
+        if let Some(given) = given {
+            builder.give(given.iter().map(|t| &**t).collect());
+        }
+        let values = key.inputs.iter().map(|(shape, dtype)| builder.input(shape, *dtype));
+        let values: Vec<_> = values.collect();
         let call = keras_model::Inputs {
             args: vec![match values.as_slice() {
                 [one] => Arg::Tensor(*one),

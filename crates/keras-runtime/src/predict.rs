@@ -143,8 +143,8 @@ impl Model {
             (Planned::Parts(_), None) => Err(Error::Value("a batch has no rows".to_owned())),
             (Planned::Whole(lowered), _) => self.run(&lowered, inputs, &[], seed, states),
             (Planned::ByValue, _) => {
-                let lowered = self.lower_by_value(inputs, how.training)?;
-                self.run(&lowered, &[], &[], seed, states)
+                let lowered = self.lower_by_value(inputs, how.training, None)?;
+                self.run(&lowered, inputs, &[], seed, states)
             }
         }
     }

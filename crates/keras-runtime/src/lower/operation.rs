@@ -106,22 +106,35 @@ impl OpCall<'_> {
         name: &str,
         position: usize,
     ) -> Result<Option<Vec<i64>>> {
-        fn collect(b: &Builder<'_>, argument: &Arg<Value>, into: &mut Vec<i64>) -> Option<()> {
+        fn collect(
+            b: &Builder<'_>,
+            name: &str,
+            argument: &Arg<Value>,
+            into: &mut Vec<i64>,
+        ) -> Result<()> {
             match argument {
-                Arg::Tensor(value) => into.extend(b.known_integers(*value)?),
-                Arg::List(items) => items.iter().try_for_each(|item| collect(b, item, into))?,
+                Arg::Tensor(value) => {
+                    let numbers = b.needed(*value, name)?.cast(DType::Int64)?;
+                    into.extend(numbers.as_slice::<i64>().unwrap_or_default());
+                }
+                Arg::List(items) => {
+                    items.iter().try_for_each(|item| collect(b, name, item, into))?;
+                }
                 Arg::Value(value) | Arg::Array { value, .. } => {
-                    let (_, numbers) = super::rescaling::nested(value)?;
+                    let numbers = super::rescaling::nested(value).map(|(_, numbers)| numbers);
+                    let numbers = numbers.ok_or_else(|| b.error(format!("{name} is no number")))?;
                     into.extend(numbers.into_iter().map(|n| n as i64));
                 }
-                Arg::Slice(_) | Arg::Ellipsis | Arg::Dict(_) => return None,
+                Arg::Slice(_) | Arg::Ellipsis | Arg::Dict(_) => {
+                    return Err(b.error(format!("{name} is no number")));
+                }
             }
-            Some(())
+            Ok(())
         }
         match self.call.inputs.named(name, position) {
             Some(argument) if argument.value().is_none_or(|v| !v.is_null()) => {
                 let mut all = Vec::new();
-                collect(b, argument, &mut all).ok_or_else(|| b.depends(name))?;
+                collect(b, name, argument, &mut all)?;
                 Ok(Some(all))
             }
             _ => Ok(self.ints(name, position)),

@@ -1,6 +1,6 @@
 //! Operations whose results have a shape that depends on the values: `nonzero`, `unique`,
-//! `boolean_mask`... They are computed when the graph is built, for which the values must be known:
-//! see [`Builder::needed`].
+//! `boolean_mask`... Where elements are is found when the graph is built, for which the values must
+//! be known: see [`Builder::needed`].
 
 use std::cmp::Ordering;
 

@@ -14,6 +14,10 @@ pub(super) fn lower(
     call: &Call<'_>,
 ) -> Result<Vec<Value>> {
     if b.training() {
+        // Keras gives that of the kernel it has changed.
+        if b.differentiates() {
+            return Err(b.unsupported("the gradient for training=True"));
+        }
         let u = b.stored_weight("vector_u")?;
         b.enter(&layer.layer.base);
         let name = if b.has_weight("kernel") { "kernel" } else { "embeddings" };

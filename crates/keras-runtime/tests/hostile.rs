@@ -293,7 +293,8 @@ fn damaged(models: &[(Value, Vec<Tensor>)], inputs: usize) {
         let mut config = config.clone();
         let layers = config["config"]["layers"].as_array_mut().unwrap();
         let layer = layers.last_mut().unwrap();
-        let is_operation = layer["module"].as_str().is_some_and(|m| m.contains("ops"));
+        let is_operation = layer["module"].as_str().is_some_and(|m| m.contains("ops"))
+            || layer["class_name"] == "TFOpLambda";
         for _ in 0..=random.below(2) {
             // The arguments of an operation stand in its call.
             let call = random.below(8) == 0 || is_operation && random.below(3) > 0;
@@ -322,9 +323,9 @@ fn no_layer_does_harm() {
     damaged(&models, inputs(20_000));
 }
 
-/// The cases of `fixtures/ops.json`: an operation each, and zeros that it takes.
-fn operations() -> Vec<(Value, Vec<Tensor>)> {
-    let path = format!("{}/../../fixtures/ops.json", env!("CARGO_MANIFEST_DIR"));
+/// The cases of such a file: an operation each or a few, and zeros that they take.
+fn operations(file: &str) -> Vec<(Value, Vec<Tensor>)> {
+    let path = format!("{}/../../fixtures/{file}", env!("CARGO_MANIFEST_DIR"));
     let all: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     // Some stand there as text, as they hold infinities.
     let cases = all["cases"].as_array().unwrap().iter().filter(|c| c["model"].is_object());
@@ -340,7 +341,16 @@ fn operations() -> Vec<(Value, Vec<Tensor>)> {
 #[test]
 fn no_operation_does_harm() {
     let _alone = alone();
-    let models = operations();
+    let models = operations("ops.json");
+    assert!(models.len() > 500, "{}", models.len());
+    damaged(&models, inputs(20_000));
+}
+
+/// The same for functions of TensorFlow.
+#[test]
+fn no_function_of_tensorflow_does_harm() {
+    let _alone = alone();
+    let models = operations("tf_ops.json");
     assert!(models.len() > 500, "{}", models.len());
     damaged(&models, inputs(20_000));
 }

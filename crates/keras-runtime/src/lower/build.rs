@@ -9,7 +9,7 @@ use crate::ops::{
     Random, Reduce, Reduction, Relation, Reshape, Select, Softmax, StridedSlice, Transpose, Unary,
     size,
 };
-use crate::{Data, Result, Tensor};
+use crate::{Result, Tensor};
 
 impl Builder<'_> {
     /// A number as a constant without axes.
@@ -387,15 +387,6 @@ impl Builder<'_> {
     pub(crate) fn dim(&self, x: Value, axis: i64) -> Result<usize> {
         let axis = self.axis(x, axis)?;
         Ok(self.shape(x).get(axis).copied().unwrap_or(1))
-    }
-
-    /// Elements of a constant as whole numbers.
-    pub(crate) fn known_integers(&self, x: Value) -> Option<Vec<i64>> {
-        let tensor = self.known(x)?.to_tensor().cast(DType::Int64).ok()?;
-        match tensor.into_parts().1 {
-            Data::Int64(v) => Some(v),
-            _ => None,
-        }
     }
 }
 

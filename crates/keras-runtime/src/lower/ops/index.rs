@@ -279,14 +279,15 @@ fn slice(
         Arg::Value(Json::Null) => Ok(None),
         Arg::Value(value) => Ok(value.as_i64()),
         Arg::Tensor(value) => {
-            let known = b.known_integers(*value).and_then(|v| v.first().copied());
-            known.map(Some).ok_or_else(|| b.unsupported("a slice by a tensor"))
+            let known = b.needed(*value, "slice")?.cast(DType::Int64)?;
+            Ok(known.as_slice::<i64>().and_then(|v| v.first().copied()))
         }
         _ => Err(b.unsupported("this kind of slice")),
     };
     let [start, stop, step] = parts;
     let (start, stop) = (part(b, start)?, part(b, stop)?);
-    let step = part(b, step)?.unwrap_or(1);
+    // A step past the end is as good as any other.
+    let step = part(b, step)?.unwrap_or(1).clamp(-n - 1, n + 1);
     if step == 0 {
         return Err(b.error("a slice with step 0"));
     }

@@ -220,11 +220,7 @@ impl Operator for Solve {
     }
 
     fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
-        let ([a, b], y) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
-        let pairs = matrix::read(Self::NAME, a)?.into_iter().zip(matrix::read(Self::NAME, b)?);
-        let solved = pairs.map(|(a, b)| Factors::of(a).solve(&b));
-        let solved: Vec<Matrix> = solved.collect::<Result<_>>()?;
-        matrix::write(Self::NAME, y, solved.into_iter().flat_map(|m| m.data))
+        solve_each(Self::NAME, x, y, |a, b| Factors::of(a).solve(&b))
     }
 
     fn gradient(
@@ -250,6 +246,19 @@ pub(super) fn equations(name: &'static str, x: &[Spec]) -> Result<Vec<Spec>> {
         return Err(Error::op(name, format!("{:?} do not fit {:?}", b.shape, a.shape)));
     }
     Ok(vec![b.clone()])
+}
+
+/// Solves the equations of each pair of matrices.
+pub(super) fn solve_each(
+    name: &'static str,
+    x: &[View<'_>],
+    y: &mut [Out<'_>],
+    solve: impl Fn(Matrix, Matrix) -> Result<Matrix>,
+) -> Result<()> {
+    let ([a, b], y) = (inputs(name, x)?, single(name, y)?);
+    let pairs = matrix::read(name, a)?.into_iter().zip(matrix::read(name, b)?);
+    let solved: Vec<Matrix> = pairs.map(|(a, b)| solve(a, b)).collect::<Result<_>>()?;
+    matrix::write(name, y, solved.into_iter().flat_map(|m| m.data))
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Equations whose matrix is a triangle.
 
-use super::lu::equations;
+use super::lu::{equations, solve_each};
 use super::matrix::{self, Matrix};
-use super::{Function, Gradient, Operator, Out, Spec, Types, inputs, single, upstream};
+use super::{Function, Gradient, Operator, Out, Spec, Types, upstream};
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::tensor::View;
@@ -28,10 +28,7 @@ impl Operator for SolveTriangular {
     }
 
     fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
-        let ([a, b], y) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
-        let pairs = matrix::read(Self::NAME, a)?.into_iter().zip(matrix::read(Self::NAME, b)?);
-        let solved: Vec<Matrix> = pairs.map(|(a, b)| self.solve(&a, b)).collect();
-        matrix::write(Self::NAME, y, solved.into_iter().flat_map(|m| m.data))
+        solve_each(Self::NAME, x, y, |a, b| Ok(self.solve(&a, b)))
     }
 
     fn gradient(

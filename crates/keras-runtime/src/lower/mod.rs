@@ -77,6 +77,7 @@ mod pipeline;
 mod pooling;
 mod prelu;
 mod quantized;
+mod rand_augment;
 mod random_brightness;
 mod random_color_degeneration;
 mod random_color_jitter;
@@ -343,6 +344,7 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
             identity::lower(b, call)
         }
         Kind::Equalization(l) => augment::lower(&**l, b, call),
+        Kind::RandAugment(l) => augment::lower(&**l, b, call),
         Kind::RandomBrightness(l) => augment::lower(&**l, b, call),
         Kind::RandomColorDegeneration(l) => augment::lower(&**l, b, call),
         Kind::RandomColorJitter(l) => augment::lower(&**l, b, call),
@@ -366,7 +368,6 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         Kind::AugMix(_)
         | Kind::CutMix(_)
         | Kind::MixUp(_)
-        | Kind::RandAugment(_)
         | Kind::RandomElasticTransform(_)
         | Kind::RandomHeight(_)
         | Kind::RandomWidth(_) => identity::not_in_training(b, call),

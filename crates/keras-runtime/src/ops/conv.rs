@@ -206,6 +206,9 @@ impl Operator for Conv {
         dy: &[Option<Value>],
     ) -> Gradient {
         let ([x, kernel], dy) = (*inputs(Self::NAME, x)?, upstream(Self::NAME, dy)?);
+        if self.is_product() {
+            return product_gradient(b, [x, kernel], dy);
+        }
         let dx = self.to_input(b, [x, kernel], dy)?;
         let shape = b.shape(kernel).to_vec();
         let op = ConvKernel { window: self.window.clone(), groups: self.groups, kernel: shape };
@@ -247,9 +250,37 @@ impl Conv {
     }
 }
 
+/// The gradient of a product of rows.
+fn product_gradient(b: &mut Builder<'_>, [x, kernel]: [Value; 2], dy: Value) -> Gradient {
+    let shapes = [b.shape(x).to_vec(), b.shape(kernel).to_vec()];
+    let rows = |b: &mut Builder<'_>, v: Value| {
+        let shape = b.shape(v).to_vec();
+        let columns = shape.last().copied().unwrap_or(1);
+        b.reshape(v, [size(&shape[..shape.len() - 1]), columns])
+    };
+    let (x, kernel, dy) = (rows(b, x)?, rows(b, kernel)?, rows(b, dy)?);
+    let dx = b.matmul_transposed(dy, kernel)?;
+    let xt = b.transpose_matrices(x)?;
+    let dk = b.matmul(xt, dy)?;
+    let [of_x, of_kernel] = shapes;
+    Ok(vec![Some(b.reshape(dx, of_x)?), Some(b.reshape(dk, of_kernel)?)])
+}
+
 impl Conv {
-    /// What reaches the input: the transpose of the convolution, group by group.
+    /// Whether each place of the input is a window: the convolution is a product.
+    fn is_product(&self) -> bool {
+        let Window { size, strides, borders, .. } = &self.window;
+        let are_one = size.iter().chain(strides).all(|n| *n == 1);
+        self.groups == 1 && are_one && borders.iter().all(|b| *b == (0, 0))
+    }
+
+    /// What reaches the input: windows one step apart are a convolution with the kernel turned
+    /// around; others are its transpose, group by group.
     fn to_input(&self, b: &mut Builder<'_>, [x, kernel]: [Value; 2], dy: Value) -> Result<Value> {
+        if let Some(window) = self.turned() {
+            let kernel = self.turned_kernel(b, kernel)?;
+            return b.op(Self::new(window, self.groups), &[dy, kernel]);
+        }
         let shape = b.shape(x).to_vec();
         let spatial = inner(&shape).to_vec();
         let (axis, rank) = (b.rank(dy) - 1, b.rank(kernel) - 1);
@@ -261,6 +292,33 @@ impl Conv {
         };
         let groups = (0..self.groups).map(group).collect::<Result<Vec<_>>>()?;
         b.concat(&groups, axis)
+    }
+
+    /// The windows through which results one step apart reach the input.
+    fn turned(&self) -> Option<Window> {
+        let Window { size, strides, dilation, borders } = &self.window;
+        let axes = size.iter().zip(dilation).zip(borders);
+        let turned = axes.map(|((size, dilation), (before, after))| {
+            let reach = (size - 1) * dilation;
+            Some((reach.checked_sub(*before)?, reach.checked_sub(*after)?))
+        });
+        let borders = turned.collect::<Option<Vec<_>>>()?;
+        strides.iter().all(|s| *s == 1).then(|| Window { borders, ..self.window.clone() })
+    }
+
+    /// `[window.., channels / groups, filters]` from its end, to `[window.., filters / groups,
+    /// channels]`.
+    fn turned_kernel(&self, b: &mut Builder<'_>, mut kernel: Value) -> Result<Value> {
+        let shape = b.shape(kernel).to_vec();
+        let &[ref taps @ .., depth, filters] = shape.as_slice() else { return Ok(kernel) };
+        for axis in (0..taps.len()).filter(|axis| taps[*axis] > 1) {
+            kernel = b.flip(kernel, axis)?;
+        }
+        let (n, each) = (taps.len(), filters / self.groups);
+        kernel = b.reshape(kernel, [taps, &[depth, self.groups, each]].concat())?;
+        let order = (0..n).chain([n + 2, n + 1, n]);
+        kernel = b.transpose(kernel, order.collect::<Vec<_>>())?;
+        b.reshape(kernel, [taps, &[each, self.groups * depth]].concat())
     }
 }
 

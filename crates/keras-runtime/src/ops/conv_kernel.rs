@@ -3,6 +3,7 @@
 use keras_model::DType;
 
 use super::conv::Conv;
+use super::transpose::copy_strided;
 use super::window::{Cube, Window, inner};
 use super::{Gradient, Operator, Out, Spec, Types, inputs, no_gradient, single, size};
 use crate::element::Number;
@@ -23,7 +24,9 @@ pub(crate) struct ConvKernel {
 }
 
 /// Numbers of windows that are laid out as rows at once.
-const ROWS: usize = 1 << 18;
+const ROWS: usize = 1 << 19;
+/// Windows of them at least: sums are read and written once for so many.
+const LEAST: usize = 256;
 
 impl Operator for ConvKernel {
     const NAME: &'static str = "conv_kernel_gradient";
@@ -63,7 +66,7 @@ impl Operator for ConvKernel {
 }
 
 impl ConvKernel {
-    /// `dyᵀ · windows`, some windows after the other, turned at the end.
+    /// `windowsᵀ · dy`, some windows after the other.
     fn products(&self, x: View<'_>, dy: View<'_>, cube: &Cube, dk: &mut Out<'_>) -> Result<()> {
         let channels = x.shape.last().copied().unwrap_or(0);
         let filters = dy.shape.last().copied().unwrap_or(0).max(1);
@@ -71,39 +74,35 @@ impl ConvKernel {
         let n = cube.taps() * length;
         let (x, dy) = (x.of::<f32>(Self::NAME)?, dy.of::<f32>(Self::NAME)?);
         let dk = out::<f32>(&mut dk.data, Self::NAME)?;
+        dk.fill(0.0);
         let places = dy.len() / filters;
-        let block = (ROWS / n.max(1)).clamp(16, places.max(16));
+        let block = (ROWS / n.max(1)).max(LEAST).min(places.max(1));
         let (mut windows, mut turned, mut packed) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut sum, mut next) = (vec![0.0; each * n], vec![0.0; each * n]);
-        for g in 0..self.groups {
-            sum.fill(0.0);
-            for start in (0..places).step_by(block) {
-                let count = block.min(places - start);
+        let mut sum = Vec::new();
+        for start in (0..places).step_by(block) {
+            let count = block.min(places - start);
+            // What was added up before is added to the next.
+            sum.clear();
+            sum.extend_from_slice(dk);
+            for g in 0..self.groups {
                 windows.clear();
                 windows.resize(count * n, 0.0);
-                turned.resize(count * each, 0.0);
-                for i in 0..count {
-                    let row = start + i;
-                    let image = row / cube.places() * size(&cube.input);
-                    let window = &mut windows[i * n..][..n];
-                    cube.each(row % cube.places(), |tap, position| {
+                for (i, window) in windows.chunks_exact_mut(n.max(1)).enumerate() {
+                    let image = (start + i) / cube.places() * size(&cube.input);
+                    cube.each((start + i) % cube.places(), |tap, position| {
                         let x = &x[(image + position) * channels + g * length..][..length];
                         window[tap * length..][..length].copy_from_slice(x);
                     });
-                    let dy = &dy[row * filters + g * each..][..each];
-                    dy.iter().enumerate().for_each(|(f, d)| turned[f * count + i] = *d);
                 }
-                let right = Packed::reuse(std::mem::take(&mut packed), &windows, [count, n], n, 1);
+                turned.resize(count * n, 0.0);
+                copy_strided(&windows, &[1, n], 0, &[n, count], &mut turned);
+                let right = &dy[start * filters + g * each..];
+                let right =
+                    Packed::reuse(std::mem::take(&mut packed), right, [count, each], filters, 1);
                 let epilogue = Epilogue { residual: Some(&sum), ..Epilogue::NONE };
-                let left = &turned[..count * each];
-                gemm(left, &Matrix { columns: count }, &right, epilogue, &mut next, [n, 0]);
+                let rows = Matrix { columns: count };
+                gemm(&turned, &rows, &right, epilogue, dk, [filters, g * each]);
                 packed = right.into_data();
-                std::mem::swap(&mut sum, &mut next);
-            }
-            for (f, sum) in sum.chunks_exact(n.max(1)).enumerate() {
-                for (i, sum) in sum.iter().enumerate() {
-                    dk[i * filters + g * each + f] = *sum;
-                }
             }
         }
         Ok(())
@@ -159,4 +158,25 @@ fn gradient_is_the_slope() {
         let pairs = wide.as_slice::<f64>().unwrap().iter().zip(narrow.as_slice::<f32>().unwrap());
         assert!(pairs.into_iter().all(|(a, b)| (a - f64::from(*b)).abs() < 1e-4));
     }
+}
+
+#[test]
+fn gradient_of_windows_one_step_apart_and_of_one_place() {
+    for (sizes, dilation, border) in [([3, 2], 2, 1), ([2, 2], 1, 0), ([1, 1], 1, 0)] {
+        let window = Window {
+            size: sizes.to_vec(),
+            strides: vec![1, 1],
+            dilation: vec![dilation, 1],
+            borders: vec![(border, 1), (0, border)],
+        };
+        for groups in [1, 2] {
+            let x = super::some_numbers(&[2, 6, 4, 4], 0);
+            let kernel = super::some_numbers(&[sizes[0], sizes[1], 4 / groups, 6], 3);
+            super::check_gradient(Conv::new(window.clone(), groups), &[x, kernel]);
+        }
+    }
+    let window =
+        Window { size: vec![1], strides: vec![1], dilation: vec![1], borders: vec![(0, 0)] };
+    let x = [super::some_numbers(&[2, 3, 4], 0), super::some_numbers(&[1, 4, 5], 3)];
+    super::check_gradient(Conv::new(window, 1), &x);
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::finish::{Finish, Operands};
+use super::transpose::copy_strided;
 use super::{
     Dims, Gradient, Operator, Out, Spec, Types, broadcast, broadcast_strides, inputs, rows, single,
     size, upstream,
@@ -202,6 +203,9 @@ impl Product for f32 {
             gemv(a, b, y);
             return;
         }
+        if transposed && m < n {
+            return turned_product(a, b, [m, k, n], y);
+        }
         with_scratch(|buffer| {
             let [row, column] = if transposed { [1, k] } else { [n, 1] };
             let packed = Packed::reuse(std::mem::take(buffer), b, [k, n], row, column);
@@ -213,6 +217,16 @@ impl Product for f32 {
     fn finish(with: &Finish, bias: Option<&[Self]>, residual: Option<&[Self]>, y: &mut [Self]) {
         with.apply(bias, residual, y);
     }
+}
+
+/// `a · bᵀ` as the transpose of `b · aᵀ`: the smaller matrix is the one that is packed.
+fn turned_product(a: &[f32], b: &[f32], [m, k, n]: [usize; 3], y: &mut [f32]) {
+    let packed = Packed::new(a, [k, m], 1, k);
+    with_scratch(|turned| {
+        turned.resize(n * m, 0.0);
+        gemm(b, &Matrix { columns: k }, &packed, Epilogue::NONE, turned, [m, 0]);
+        copy_strided(turned, &[1, m], 0, &[m, n], y);
+    });
 }
 
 #[test]

@@ -212,10 +212,18 @@ impl Recurrent {
             Some(mask) if self.masked => Some(mask.of::<bool>(Self::NAME)?),
             _ => None,
         };
+        // A kernel that is no constant is packed for this run.
+        let is_late = self.kind == CellKind::Gru { reset_after: false };
+        let kernel = x[1].of::<T>(Self::NAME)?;
+        let own = if self.packed.is_some() || is_late || time < 2 {
+            None
+        } else {
+            T::pack(kernel, [units, width])
+        };
         let all = Sequences {
             x: x[0].of::<T>(Self::NAME)?,
-            kernel: x[1].of::<T>(Self::NAME)?,
-            packed: self.packed.as_deref(),
+            kernel,
+            packed: self.packed.as_deref().or(own.as_ref()),
             bias,
             mask,
             time,

@@ -1,6 +1,6 @@
 //! The derivatives of the functions of one number.
 
-use super::unary::{Function, SELU_ALPHA, SELU_SCALE, c, digamma, sigmoid, trigamma, wide};
+use super::unary::{Function, SELU_ALPHA, SELU_SCALE, apply, c, digamma, sigmoid, trigamma, wide};
 use super::{Gradient, Operator, Out, Spec, Types, inputs, no_gradient, single};
 use crate::element::Real;
 use crate::graph::{Builder, Value};
@@ -86,18 +86,39 @@ impl<T: Real, F: Fn(T, T) -> T> PlainLoop for Scale<'_, T, F> {
     }
 }
 
+/// Multiplies each `d` by `f(x, y, exp(argument(x)))`: exponentials are made many at a time.
+fn with_exponential<T: Real>(
+    x: &[T],
+    y: &[T],
+    d: &mut [T],
+    argument: impl Fn(T) -> T,
+    f: impl Fn(T, T, T) -> T,
+) {
+    const PIECE: usize = 256;
+    let mut made = [T::zero(); PIECE];
+    let pieces = x.chunks(PIECE).zip(y.chunks(PIECE)).zip(d.chunks_mut(PIECE));
+    for ((x, y), d) in pieces {
+        let made = &mut made[..x.len()];
+        made.iter_mut().zip(x).for_each(|(made, x)| *made = argument(*x));
+        apply(&Function::Exp, made);
+        for (((x, y), e), d) in x.iter().zip(y).zip(&*made).zip(d) {
+            *d *= f(*x, *y, *e);
+        }
+    }
+}
+
 /// Multiplies each `d` by the derivative at `x`, where the function is `y`.
 pub(super) fn slope<T: Real>(function: &Function, x: &[T], y: &[T], d: &mut [T]) {
     let (zero, one, half) = (T::zero(), T::one(), c::<T>(0.5));
-    let when = |holds: bool| if holds { one } else { zero };
+    let when = move |holds: bool| if holds { one } else { zero };
     // A loop of its own for each function, so that the compiler can vectorise it.
     macro_rules! each {
         (|$x:ident, $y:ident| $body:expr) => {
-            dispatch_loop(Scale { x, y, d, f: |$x: T, $y: T| $body })
+            dispatch_loop(Scale { x, y, d, f: move |$x: T, $y: T| $body })
         };
     }
     // `y / x` for the functions that are `x` times something, where it is known at 0.
-    let share = |x: T, y: T| if x == zero { half } else { y / x };
+    let share = move |x: T, y: T| if x == zero { half } else { y / x };
     match *function {
         Function::Neg => each!(|_x, _y| -one),
         Function::Abs => each!(|x, _y| when(x > zero) - when(x < zero)),
@@ -144,14 +165,20 @@ pub(super) fn slope<T: Real>(function: &Function, x: &[T], y: &[T], d: &mut [T])
         Function::Digamma => each!(|x, _y| wide(x, trigamma)),
         Function::Sigmoid => each!(|_x, y| y * (one - y)),
         Function::LogSigmoid => each!(|_x, y| one - y.exp()),
-        Function::Softplus => each!(|x, _y| sigmoid(x)),
+        Function::Softplus => with_exponential(x, y, d, |x| -x, |_, _, e| (one + e).recip()),
         Function::Softsign => each!(|x, _y| {
             let wide = one + x.abs();
             (wide * wide).recip()
         }),
         Function::Relu { max, slope, threshold } => {
             let (max, slope, threshold) = (c::<T>(max), c::<T>(slope), c::<T>(threshold));
-            each!(|x, _y| if x > threshold { when(x < max) } else { slope });
+            each!(|x, _y| if x > threshold && x < max {
+                one
+            } else if x > threshold {
+                zero
+            } else {
+                slope
+            });
         }
         Function::LeakyRelu(slope) => {
             let slope = c::<T>(slope);
@@ -172,7 +199,7 @@ pub(super) fn slope<T: Real>(function: &Function, x: &[T], y: &[T], d: &mut [T])
         Function::Gelu => {
             // The normal distribution's density.
             let factor = c::<T>(0.398_942_280_401_432_7);
-            each!(|x, y| share(x, y) + x * factor * (-half * x * x).exp());
+            with_exponential(x, y, d, |x| -half * x * x, |x, y, e| share(x, y) + x * factor * e);
         }
         Function::GeluTanh => {
             let (a, b, three) = (c::<T>(0.044_715), c::<T>(0.797_884_560_802_865_4), c::<T>(3.0));

@@ -66,6 +66,13 @@ pub(super) fn copy_strided<T: Clone>(
 ) {
     let last = shape.last().copied().unwrap_or(1);
     let step = steps.last().copied().unwrap_or(0);
+    let near = (0..shape.len()).find(|axis| steps[*axis] == 1 && shape[*axis] >= SQUARE);
+    if let Some(axis) = near
+        && step > 1
+        && last >= SQUARE
+    {
+        return copy_squares(x, steps, start, (shape, axis), y);
+    }
     super::rows(shape, [steps], |row, [at]| {
         let from = start + at;
         let row = &mut y[row..row + last];
@@ -74,6 +81,37 @@ pub(super) fn copy_strided<T: Clone>(
         } else {
             for (i, y) in row.iter_mut().enumerate() {
                 *y = x[from + i * step].clone();
+            }
+        }
+    });
+}
+
+/// Length of the squares that are copied at once: their rows and columns fit in the cache.
+const SQUARE: usize = 16;
+
+/// The same where the neighbours along `axis` are those of `x`, not the ones along the last axis.
+fn copy_squares<T: Clone>(
+    x: &[T],
+    steps: &[usize],
+    start: usize,
+    (shape, axis): (&[usize], usize),
+    y: &mut [T],
+) {
+    let (to, end) = (strides(shape), shape.len() - 1);
+    let (rows, columns, down, step) = (shape[axis], shape[end], to[axis], steps[end]);
+    let mut outer = Dims::from(shape);
+    (outer[axis], outer[end]) = (1, 1);
+    super::rows(&outer, [steps, &to], |_, [from, to]| {
+        for top in (0..rows).step_by(SQUARE) {
+            for left in (0..columns).step_by(SQUARE) {
+                let width = SQUARE.min(columns - left);
+                for row in top..rows.min(top + SQUARE) {
+                    let x = &x[start + from + row + left * step..];
+                    let y = &mut y[to + row * down + left..][..width];
+                    for (y, x) in y.iter_mut().zip(x.iter().step_by(step)) {
+                        *y = x.clone();
+                    }
+                }
             }
         }
     });
@@ -91,4 +129,17 @@ fn moves_axes() {
 fn gradient_is_the_slope() {
     let op = Transpose { axes: vec![2, 0, 1] };
     super::check_gradient(op, &[super::some_numbers(&[2, 3, 4], 0)]);
+}
+
+/// Squares at once, with rests at both ends.
+#[test]
+fn squares_are_elements() {
+    let shape = [3, 37, 2, 21];
+    let x = super::some_numbers(&shape, 0);
+    let y = super::run(Transpose { axes: vec![0, 3, 2, 1] }, std::slice::from_ref(&x)).unwrap();
+    let (x, y) = (x.as_slice::<f64>().unwrap(), y.as_slice::<f64>().unwrap());
+    for (at, y) in y.iter().enumerate() {
+        let (i, j, k, l) = (at / (21 * 2 * 37), at / (2 * 37) % 21, at / 37 % 2, at % 37);
+        assert_eq!(*y, x[((i * 37 + l) * 2 + k) * 21 + j]);
+    }
 }

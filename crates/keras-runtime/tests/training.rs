@@ -252,6 +252,29 @@ fn masks_move_with_their_images() {
     }
 }
 
+/// Images of one value each, whose labels are these values, stay so when they are mixed.
+#[test]
+fn labels_are_mixed_as_their_images() {
+    let tensor = |name: &str| json!({"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}});
+    let input = |name: &str, shape: Value| {
+        json!({"class_name": "InputLayer", "name": name, "inbound_nodes": [],
+               "config": {"name": name, "batch_shape": shape}})
+    };
+    let layer = json!({"class_name": "MixUp", "name": "a", "config": {"alpha": 2.0}, "inbound_nodes": [
+        {"args": [{"images": tensor("x"), "labels": tensor("l")}], "kwargs": {}}]});
+    let config = json!({"class_name": "Functional", "config": {"name": "f",
+        "layers": [input("x", json!([null, 2, 2, 1])), input("l", json!([null, 1])), layer],
+        "input_layers": [["x", 0, 0], ["l", 0, 0]], "output_layers": [["a", 0, 0], ["a", 0, 1]]}});
+    let model = Loader::new().from_bytes(config.to_string()).unwrap();
+    let images = Tensor::new([6, 2, 2, 1], (0..24).map(|i| (i / 4) as f32).collect()).unwrap();
+    let labels = Tensor::new([6, 1], (0..6).map(|i| i as f32).collect()).unwrap();
+    let y = model.predict_with(&[images, labels.clone()], &Predict::new().training(true).seed(3));
+    let y = y.unwrap();
+    assert_ne!(y[1], labels);
+    let (pixels, labels) = (numbers(&y[0]), numbers(&y[1]));
+    assert!(pixels.chunks(4).zip(&labels).all(|(pixels, label)| pixels == [*label; 4]));
+}
+
 /// Boxes stay where pixels stay; where these move in training, Keras would move boxes too.
 #[test]
 fn boxes_stay_or_are_refused() {
@@ -298,10 +321,10 @@ fn boxes_stay_or_are_refused() {
 /// Never silently nothing.
 #[test]
 fn what_training_does_and_is_not_computed_is_an_error() {
-    let mix = json!({"class_name": "MixUp", "config": {"alpha": 0.2}});
-    let model = layer(&mix, &[4, 4, 3]);
+    let elastic = json!({"class_name": "RandomElasticTransform", "config": {}});
+    let model = layer(&elastic, &[4, 4, 3]);
     let x = Tensor::new([1, 4, 4, 3], vec![0.5_f32; 48]).unwrap();
     assert!(model.predict(std::slice::from_ref(&x)).is_ok());
     let error = model.predict_with(&[x], &Predict::new().training(true)).unwrap_err().to_string();
-    assert!(error.contains("MixUp") && error.contains("training=True"), "{error}");
+    assert!(error.contains("RandomElasticTransform") && error.contains("training=True"), "{error}");
 }

@@ -14,7 +14,7 @@ use super::ops::image::Projection;
 use super::{Call, identity, image, spatial};
 use crate::Result;
 use crate::graph::{Builder, Value};
-use crate::ops::{Arithmetic, Function, Relation};
+use crate::ops::{Arithmetic, Beta, Connective, Function, Relation};
 
 /// A layer that changes images at random: batches with channels last.
 pub(super) trait Augment {
@@ -41,6 +41,16 @@ pub(super) trait Augment {
         Ok(masks)
     }
 
+    /// The labels of the images `[batch, classes]`.
+    fn change_labels(
+        &self,
+        _b: &mut Builder<'_>,
+        labels: Value,
+        _drawn: &Self::Drawn,
+    ) -> Result<Value> {
+        Ok(labels)
+    }
+
     /// Draws and changes.
     fn augment(&self, b: &mut Builder<'_>, images: Value) -> Result<Value> {
         let drawn = self.draw(b, images)?;
@@ -64,6 +74,8 @@ pub(super) fn lower<L: Augment>(
             Part::Masks => x,
             Part::Boxes if L::MOVES => return Err(b.unsupported("training=True with boxes")),
             Part::Boxes => return Ok(x),
+            // The images stand before them in a dict's order.
+            Part::Labels => return drawn.as_ref().map_or(Ok(x), |d| layer.change_labels(b, x, d)),
         };
         let is_single = b.rank(x) == 3;
         let batch = if is_single { b.expand(x, 0)? } else { x };
@@ -71,7 +83,6 @@ pub(super) fn lower<L: Augment>(
             return Err(b.error(format!("expected images, found shape {:?}", b.shape(x))));
         }
         let batch = spatial::channels_last(b, batch, layer.data_format())?;
-        // The images stand before the masks in a dict's order.
         let drawn = match &drawn {
             Some(drawn) => drawn,
             None => drawn.insert(layer.draw(b, batch)?),
@@ -161,4 +172,56 @@ pub(super) fn transforms(
 pub(super) enum Column {
     Number(f64),
     Drawn(Value),
+}
+
+/// The images of a batch in another order: their places `[batch]`.
+pub(super) fn shuffled(b: &mut Builder<'_>, images: Value) -> Result<Value> {
+    let shares = uniform(b, &[b.dim(images, 0)?], [0.0, 1.0])?;
+    b.argsort(shares, 0, false)
+}
+
+/// A number of the beta distribution with two equal parameters for each image: `[batch]`.
+pub(super) fn beta(b: &mut Builder<'_>, images: Value, alpha: Value) -> Result<Value> {
+    let shares = uniform(b, &[b.dim(images, 0)?], [0.0, 1.0])?;
+    b.op(Beta, &[shares, alpha])
+}
+
+/// Each row as a mean with another one: `weight [batch]` is that of the row itself.
+pub(super) fn mixed(b: &mut Builder<'_>, x: Value, weight: Value, order: Value) -> Result<Value> {
+    let others = b.gather(x, order, 0)?;
+    let mut shape = vec![1; b.rank(x)];
+    if let Some(rows) = shape.first_mut() {
+        *rows = b.dim(weight, 0)?;
+    }
+    let weight = b.reshape(weight, shape)?;
+    let rest = b.scale(weight, -1.0)?;
+    let rest = b.with_number(Arithmetic::Add, rest, 1.0)?;
+    let (own, other) = (b.mul(weight, x)?, b.mul(rest, others)?);
+    b.add(own, other)
+}
+
+/// Which places of an axis lie in a piece that takes a share `[batch]` of it, anywhere.
+pub(super) fn piece(
+    b: &mut Builder<'_>,
+    images: Value,
+    axis: usize,
+    share: Value,
+) -> Result<Value> {
+    let (batch, n) = (b.dim(images, 0)?, b.dim(images, axis as i64)?);
+    let share = b.reshape(share, [batch, 1, 1, 1])?;
+    let length = b.scale(share, n as f64)?;
+    let room = b.scale(length, -1.0)?;
+    let room = b.with_number(Arithmetic::Add, room, n as f64)?;
+    let start = for_each(b, images, [0.0, 1.0])?;
+    let start = b.mul(start, room)?;
+    let end = b.add(start, length)?;
+    let mut shape = [1; 4];
+    if let Some(to) = shape.get_mut(axis) {
+        *to = n;
+    }
+    let places = (0..n).map(|i| i as f64);
+    let places = b.table(shape, b.dtype(start), || places.collect())?;
+    let behind = b.compare(Relation::GreaterEqual, places, start)?;
+    let before = b.compare(Relation::Less, places, end)?;
+    b.logic(Connective::And, behind, before)
 }

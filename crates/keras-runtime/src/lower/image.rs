@@ -16,16 +16,23 @@ pub(super) enum Part {
     Masks,
     /// Boxes in the images, and the class of each.
     Boxes,
+    /// What each image shows.
+    Labels,
 }
 
 impl Part {
-    /// The error for boxes that would have to move: Keras cannot do it in a graph of layers.
-    pub(super) fn refuse_boxes(self, b: &Builder<'_>) -> Result<()> {
-        if self == Self::Boxes { Err(b.unsupported("boxes of images")) } else { Ok(()) }
+    /// Whether it has pixels. Boxes would have to move with them, which Keras cannot do in a graph
+    /// of layers.
+    pub(super) fn has_pixels(self, b: &Builder<'_>) -> Result<bool> {
+        match self {
+            Self::Images | Self::Masks => Ok(true),
+            Self::Labels => Ok(false),
+            Self::Boxes => Err(b.unsupported("boxes of images")),
+        }
     }
 }
 
-/// Changes one tensor of images, or the parts of a dict; labels stay.
+/// Changes one tensor of images, or the parts of a dict.
 pub(super) fn each(
     b: &mut Builder<'_>,
     call: &Call<'_>,
@@ -46,6 +53,7 @@ pub(super) fn each(
                 "images" => change(b, *tensor, Part::Images)?,
                 "segmentation_masks" => change(b, *tensor, Part::Masks)?,
                 "bounding_boxes" => change(b, *tensor, Part::Boxes)?,
+                "labels" => change(b, *tensor, Part::Labels)?,
                 _ => *tensor,
             });
         }

@@ -15,7 +15,7 @@ pub(super) fn lower(
 ) -> Result<Vec<Value>> {
     image::each(b, call, |b, x, part| match part {
         Part::Boxes => first(layer, b, x),
-        Part::Images | Part::Masks => Ok(x),
+        Part::Images | Part::Masks | Part::Labels => Ok(x),
     })
 }
 

@@ -28,6 +28,7 @@ mod cropping;
 mod cudnn_rnn;
 mod custom;
 mod custom_scale_layer;
+mod cut_mix;
 mod dense;
 mod depthwise_conv;
 mod discretization;
@@ -66,6 +67,7 @@ mod maxout_dense;
 mod mel_spectrogram;
 mod merge;
 mod merging;
+mod mix_up;
 pub(crate) mod model;
 mod multi_head_attention;
 mod normalization;
@@ -343,6 +345,8 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         Kind::InputLayer(_) | Kind::Identity(_) | Kind::ActivityRegularization(_) => {
             identity::lower(b, call)
         }
+        Kind::CutMix(l) => augment::lower(&**l, b, call),
+        Kind::MixUp(l) => augment::lower(&**l, b, call),
         Kind::Equalization(l) => augment::lower(&**l, b, call),
         Kind::RandAugment(l) => augment::lower(&**l, b, call),
         Kind::RandomBrightness(l) => augment::lower(&**l, b, call),
@@ -366,8 +370,6 @@ fn kind(kind: &Kind, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>>
         Kind::RandomZoom(l) => augment::lower(&**l, b, call),
         Kind::Solarization(l) => augment::lower(&**l, b, call),
         Kind::AugMix(_)
-        | Kind::CutMix(_)
-        | Kind::MixUp(_)
         | Kind::RandomElasticTransform(_)
         | Kind::RandomHeight(_)
         | Kind::RandomWidth(_) => identity::not_in_training(b, call),

@@ -9,7 +9,9 @@ use crate::graph::{Builder, Value};
 
 pub(super) fn lower(layer: &Resizing, b: &mut Builder<'_>, call: &Call<'_>) -> Result<Vec<Value>> {
     image::each(b, call, |b, x, part| {
-        part.refuse_boxes(b)?;
+        if !part.has_pixels(b)? {
+            return Ok(x);
+        }
         let how =
             if part == image::Part::Masks { Interpolation::Nearest } else { layer.interpolation };
         one(layer, b, x, how)

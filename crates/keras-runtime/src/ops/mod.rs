@@ -184,6 +184,7 @@ macro_rules! floats {
 
 mod adaptive_pool;
 mod arg_reduce;
+mod beta;
 mod binary;
 mod bits;
 mod broadcast_to;
@@ -239,6 +240,7 @@ mod window;
 
 pub(crate) use adaptive_pool::AdaptivePool;
 pub(crate) use arg_reduce::ArgReduce;
+pub(crate) use beta::Beta;
 pub(crate) use binary::{Arithmetic, Binary};
 pub(crate) use bits::Bits;
 pub(crate) use broadcast_to::BroadcastTo;
@@ -292,6 +294,7 @@ ops! {
     AdaptivePool(AdaptivePool),
     ArgReduce(ArgReduce),
     ArgSort(ArgSort),
+    Beta(Beta),
     Binary(Binary),
     Bits(Bits),
     BroadcastTo(BroadcastTo),

@@ -425,7 +425,7 @@ fn erfinv(y: f64) -> f64 {
 }
 
 /// Stirling's series, after steps up to where it is exact; reflected below 1/2.
-fn lgamma(x: f64) -> f64 {
+pub(super) fn lgamma(x: f64) -> f64 {
     use std::f64::consts::PI;
     if x <= 0.0 && x.fract() == 0.0 {
         return f64::INFINITY;

@@ -115,7 +115,7 @@ fn corrections(
     if let Some(most) = limit("dmax") {
         d = b.unary(Function::Clip(-most, most), d)?;
     }
-    Ok([r, d])
+    Ok([b.stop_gradient(r)?, b.stop_gradient(d)?])
 }
 
 /// Mean and variance of a batch, of what the mask `[batch, steps]` lets through.

@@ -14,15 +14,13 @@ pub(super) fn lower(
     call: &Call<'_>,
 ) -> Result<Vec<Value>> {
     if b.training() {
-        // Keras gives that of the kernel it has changed.
-        if b.differentiates() {
-            return Err(b.unsupported("the gradient for training=True"));
-        }
         let u = b.stored_weight("vector_u")?;
         b.enter(&layer.layer.base);
         let name = if b.has_weight("kernel") { "kernel" } else { "embeddings" };
         let kernel = b.stored_weight(name)?;
-        let kernel = normalized(b, kernel, u, layer.power_iterations)?;
+        let scaled = normalized(b, kernel, u, layer.power_iterations)?;
+        // Keras puts it in the place of the kernel, and takes the gradient there.
+        let kernel = b.with_gradient_of(scaled, |_| Ok(kernel))?;
         b.replace_weight(name, kernel);
         b.leave();
     }

@@ -3,7 +3,6 @@
 use keras_model::DType;
 
 use super::conv::Conv;
-use super::transpose::copy_strided;
 use super::window::{Cube, Window, inner};
 use super::{Gradient, Operator, Out, Spec, Types, inputs, no_gradient, single, size};
 use crate::element::Number;
@@ -23,8 +22,8 @@ pub(crate) struct ConvKernel {
     pub(crate) kernel: Vec<usize>,
 }
 
-/// Numbers of windows that are laid out as rows at once.
-const ROWS: usize = 1 << 19;
+/// Numbers of windows that are laid out at once.
+const SIZE: usize = 1 << 19;
 /// Windows of them at least: sums are read and written once for so many.
 const LEAST: usize = 256;
 
@@ -66,7 +65,7 @@ impl Operator for ConvKernel {
 }
 
 impl ConvKernel {
-    /// `windowsᵀ · dy`, some windows after the other.
+    /// `windowsᵀ · dy`, some rows of windows after the other.
     fn products(&self, x: View<'_>, dy: View<'_>, cube: &Cube, dk: &mut Out<'_>) -> Result<()> {
         let channels = x.shape.last().copied().unwrap_or(0);
         let filters = dy.shape.last().copied().unwrap_or(0).max(1);
@@ -75,33 +74,40 @@ impl ConvKernel {
         let (x, dy) = (x.of::<f32>(Self::NAME)?, dy.of::<f32>(Self::NAME)?);
         let dk = out::<f32>(&mut dk.data, Self::NAME)?;
         dk.fill(0.0);
-        let places = dy.len() / filters;
-        let block = (ROWS / n.max(1)).max(LEAST).min(places.max(1));
-        let (mut windows, mut turned, mut packed) = (Vec::new(), Vec::new(), Vec::new());
-        let mut sum = Vec::new();
-        for start in (0..places).step_by(block) {
-            let count = block.min(places - start);
+        // Rows of windows, neighbours of which lie beside each other in `x`.
+        let width = cube.output[2].max(1);
+        let rows = dy.len() / filters / width;
+        let block = (SIZE / n.max(1)).max(LEAST).div_ceil(width).min(rows.max(1));
+        let (mut windows, mut sum, mut packed) = (Vec::new(), Vec::new(), Vec::new());
+        for start in (0..rows).step_by(block) {
+            let count = block.min(rows - start) * width;
             // What was added up before is added to the next.
             sum.clear();
-            sum.extend_from_slice(dk);
+            sum.extend_from_slice(if start > 0 { dk } else { &[] });
             for g in 0..self.groups {
                 windows.clear();
-                windows.resize(count * n, 0.0);
-                for (i, window) in windows.chunks_exact_mut(n.max(1)).enumerate() {
-                    let image = (start + i) / cube.places() * size(&cube.input);
-                    cube.each((start + i) % cube.places(), |tap, position| {
-                        let x = &x[(image + position) * channels + g * length..][..length];
-                        window[tap * length..][..length].copy_from_slice(x);
+                windows.resize(n * count, 0.0);
+                for (i, row) in (start..start + count / width).enumerate() {
+                    cube.each_run(row, |outputs, taps| {
+                        for (position, tap) in &*taps {
+                            let x = &x[position * channels + g * length..];
+                            let step = cube.strides[2] * channels;
+                            for c in 0..length {
+                                let to = (tap * length + c) * count + i * width;
+                                let to = &mut windows[to + outputs.start..to + outputs.end];
+                                let from = x[c..].iter().step_by(step);
+                                to.iter_mut().zip(from).for_each(|(to, x)| *to = *x);
+                            }
+                        }
                     });
                 }
-                turned.resize(count * n, 0.0);
-                copy_strided(&windows, &[1, n], 0, &[n, count], &mut turned);
-                let right = &dy[start * filters + g * each..];
+                let right = &dy[start * width * filters + g * each..];
                 let right =
                     Packed::reuse(std::mem::take(&mut packed), right, [count, each], filters, 1);
-                let epilogue = Epilogue { residual: Some(&sum), ..Epilogue::NONE };
+                let residual = (start > 0).then_some(sum.as_slice());
+                let epilogue = Epilogue { residual, ..Epilogue::NONE };
                 let rows = Matrix { columns: count };
-                gemm(&turned, &rows, &right, epilogue, dk, [filters, g * each]);
+                gemm(&windows, &rows, &right, epilogue, dk, [filters, g * each]);
                 packed = right.into_data();
             }
         }

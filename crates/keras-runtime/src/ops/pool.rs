@@ -6,7 +6,7 @@ use super::window::{Cube, Window, inner};
 use super::{Gradient, Operator, Out, Spec, Types, inputs, no_gradient, single, size, upstream};
 use crate::element::Number;
 use crate::graph::{Builder, Value};
-use crate::kernels::{Combine, Run, parallel, slide};
+use crate::kernels::{Combine, PlainLoop, Run, dispatch_loop, parallel, slide};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -57,11 +57,11 @@ impl Operator for Pool {
         &self,
         b: &mut Builder<'_>,
         x: &[Value],
-        _y: &[Value],
+        y: &[Value],
         dy: &[Option<Value>],
     ) -> Gradient {
         let op = PoolGradient { window: self.window.clone(), kind: self.kind };
-        Ok(vec![Some(b.op(op, &[x[0], upstream(Self::NAME, dy)?])?)])
+        Ok(vec![Some(b.op(op, &[x[0], y[0], upstream(Self::NAME, dy)?])?)])
     }
 }
 
@@ -124,7 +124,7 @@ impl Pool {
 /// element gets its share.
 ///
 /// # Shapes
-/// `x: [batch, spatial.., channels]` and `dy: [batch, windows.., channels]` to the shape of `x`.
+/// `x: [batch, spatial.., channels]`, `y` and `dy: [batch, windows.., channels]` to the shape of `x`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct PoolGradient {
     pub(crate) window: Window,
@@ -136,17 +136,17 @@ impl Operator for PoolGradient {
     const TYPES: Types = Types::Numbers;
 
     fn output(&self, x: &[Spec]) -> Result<Vec<Spec>> {
-        let [x, dy] = inputs(Self::NAME, x)?;
+        let [x, y, dy] = inputs(Self::NAME, x)?;
         let op = Pool { window: self.window.clone(), kind: self.kind };
-        if op.output(std::slice::from_ref(x))? != [dy.clone()] {
+        if op.output(std::slice::from_ref(x))? != [dy.clone()] || y != dy {
             return Err(Error::op(Self::NAME, format!("{dy:?} does not fit {x:?}")));
         }
         Ok(vec![x.clone()])
     }
 
     fn forward(&self, x: &[View<'_>], y: &mut [Out<'_>]) -> Result<()> {
-        let ([x, dy], dx) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
-        numbers!(x.data.dtype(), Self::NAME, T => self.run::<T>(x, dy, dx))
+        let (x, dx): (&[_; 3], _) = (inputs(Self::NAME, x)?, single(Self::NAME, y)?);
+        numbers!(x[0].data.dtype(), Self::NAME, T => self.run::<T>(x, dx))
     }
 
     fn gradient(
@@ -161,48 +161,68 @@ impl Operator for PoolGradient {
 }
 
 impl PoolGradient {
-    fn run<T: Number>(&self, x: &View<'_>, dy: &View<'_>, dx: &mut Out<'_>) -> Result<()> {
+    fn run<T: Number>(&self, [x, y, dy]: &[View<'_>; 3], dx: &mut Out<'_>) -> Result<()> {
         let cube = self.window.cube(inner(x.shape), inner(dy.shape));
         let channels = x.shape.last().copied().unwrap_or(0).max(1);
-        let (x, dy) = (x.of::<T>(Self::NAME)?, dy.of::<T>(Self::NAME)?);
+        let (x, y) = (x.of::<T>(Self::NAME)?, y.of::<T>(Self::NAME)?);
+        let dy = dy.of::<T>(Self::NAME)?;
         let dx = out::<T>(&mut dx.data, Self::NAME)?;
         let image = size(&cube.input) * channels;
         let work = dy.len() * cube.taps();
         parallel::chunks(dx, image, work, |i, dx| {
             dx.fill(T::zero());
             let x = &x[i * image..][..dx.len()];
-            // For each channel the largest element yet and where it is.
-            let mut best = vec![(T::LOWEST, usize::MAX); channels];
+            // What has found no place yet.
+            let mut rest = vec![T::zero(); channels];
             for place in 0..cube.places() {
-                let dy = &dy[(i * cube.places() + place) * channels..][..channels];
-                if self.kind == PoolKind::Average {
-                    let mut count = 0_usize;
-                    cube.each(place, |_, _| count += 1);
-                    let count = <T as num_traits::NumCast>::from(count).unwrap_or_else(T::one);
+                let row = (i * cube.places() + place) * channels;
+                rest.copy_from_slice(&dy[row..row + channels]);
+                if self.kind == PoolKind::Max {
+                    let y = &y[row..row + channels];
                     cube.each(place, |_, position| {
-                        let dx = &mut dx[position * channels..][..channels];
-                        dx.iter_mut().zip(dy).for_each(|(dx, d)| *dx = dx.plus(d.divide(count)));
+                        let at = position * channels..(position + 1) * channels;
+                        dispatch_loop(First {
+                            x: &x[at.clone()],
+                            y,
+                            rest: &mut rest,
+                            dx: &mut dx[at],
+                        });
                     });
                     continue;
                 }
-                best.fill((T::LOWEST, usize::MAX));
+                let mut count = 0_usize;
+                cube.each(place, |_, _| count += 1);
+                let count = <T as num_traits::NumCast>::from(count).unwrap_or_else(T::one);
+                rest.iter_mut().for_each(|d| *d = d.divide(count));
                 cube.each(place, |_, position| {
-                    let x = &x[position * channels..][..channels];
-                    for (best, x) in best.iter_mut().zip(x) {
-                        if best.1 == usize::MAX || *x > best.0 {
-                            *best = (*x, position);
-                        }
-                    }
+                    let dx = &mut dx[position * channels..][..channels];
+                    dx.iter_mut().zip(&rest).for_each(|(dx, d)| *dx = dx.plus(*d));
                 });
-                for (c, ((_, position), d)) in best.iter().zip(dy).enumerate() {
-                    if *position != usize::MAX {
-                        let dx = &mut dx[position * channels + c];
-                        *dx = dx.plus(*d);
-                    }
-                }
             }
         });
         Ok(())
+    }
+}
+
+/// Gives what is left to the elements that are as large as the largest.
+struct First<'a, T> {
+    x: &'a [T],
+    y: &'a [T],
+    rest: &'a mut [T],
+    dx: &'a mut [T],
+}
+
+impl<T: Number> PlainLoop for First<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let elements = self.x.iter().zip(self.y).zip(self.rest).zip(self.dx);
+        for (((x, y), rest), dx) in elements {
+            let given = if x == y { *rest } else { T::zero() };
+            *dx = dx.plus(given);
+            *rest = if x == y { T::zero() } else { *rest };
+        }
     }
 }
 
@@ -226,6 +246,7 @@ fn of_equal_ones_the_first_gets_all() {
         Window { size: vec![2], strides: vec![2], dilation: vec![1], borders: vec![(0, 0)] };
     let x = crate::Tensor::new([1, 4, 1], vec![1.0_f32, 1.0, 0.0, 2.0]).unwrap();
     let dy = crate::Tensor::new([1, 2, 1], vec![5.0_f32, 7.0]).unwrap();
-    let dx = super::run(PoolGradient { window, kind: PoolKind::Max }, &[x, dy]).unwrap();
+    let y = crate::Tensor::new([1, 2, 1], vec![1.0_f32, 2.0]).unwrap();
+    let dx = super::run(PoolGradient { window, kind: PoolKind::Max }, &[x, y, dy]).unwrap();
     assert_eq!(dx.as_slice::<f32>().unwrap(), [5.0, 0.0, 0.0, 7.0]);
 }

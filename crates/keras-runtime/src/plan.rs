@@ -119,7 +119,8 @@ impl Plan {
             Some(buffers) => buffers,
             None => self.allocate()?,
         };
-        let result = parallel::enter(self.work, || self.compute(inputs, &mut buffers));
+        parallel::announce(self.work);
+        let result = self.compute(inputs, &mut buffers);
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(buffers);
         result
     }

@@ -14,6 +14,8 @@
     reason = "vector instructions must end up in the function that enables them"
 )]
 
+#[cfg(feature = "parallel")]
+mod crew;
 mod gemm;
 mod gemv;
 pub(crate) mod hash;

@@ -1,29 +1,65 @@
 //! Work spread over cores, where it is enough to pay.
 
-/// Multiplications below which the caller's thread does all: handing work over costs some
-/// microseconds.
-const PAYS: usize = 1 << 20;
+#[cfg(feature = "parallel")]
+use super::crew;
+
+/// Multiplications that are worth a thread that waits for them.
+const PAYS: usize = 1 << 16;
+
+/// Multiplications that are worth waking a thread up, which takes some microseconds.
+const WAKES: usize = 1 << 19;
 
 /// Threads that share work of so many multiplications.
 pub(crate) fn threads(work: usize) -> usize {
     #[cfg(feature = "parallel")]
-    if work >= PAYS {
-        return rayon::current_num_threads();
+    if work >= PAYS && !crew::is_working() && (work >= WAKES || crew::has_helpers()) {
+        return rayon::current_num_threads().min(work / PAYS + 1);
     }
-    let _ = work >= PAYS;
+    let _ = (work >= PAYS, WAKES);
     1
 }
 
-/// Calls `f(i)` for each `i` below `count`; `work` is the number of multiplications of all together.
-pub(crate) fn each(count: usize, work: usize, f: impl Fn(usize) + Sync + Send) {
+/// Wakes up those that will share work of so many multiplications, if it pays.
+pub(crate) fn announce(work: usize) {
     #[cfg(feature = "parallel")]
-    if count > 1 && threads(work) > 1 {
-        use rayon::prelude::*;
-        (0..count).into_par_iter().for_each(f);
+    if work >= WAKES && !crew::is_working() {
+        crew::call((rayon::current_num_threads() - 1).min(work / WAKES));
+    }
+    let _ = work;
+}
+
+/// Calls `f(i)` for each `i` below `count`; `work` is the number of multiplications of all together.
+pub(crate) fn each(count: usize, work: usize, f: impl Fn(usize) + Sync) {
+    #[cfg(feature = "parallel")]
+    if count > 1
+        && let threads = threads(work)
+        && threads > 1
+        && let Ok(count) = u32::try_from(count)
+    {
+        announce(work);
+        crew::share(count, threads - 1, &f);
         return;
     }
     let _ = work;
     (0..count).for_each(f);
+}
+
+/// A slice of which each thread has a part of its own.
+#[derive(Clone, Copy)]
+struct Whole<T>(*mut T);
+
+// SAFETY: it stands for a `&mut [T]`, which may go to other threads; that no two of them touch the
+// same part is the promise at each use.
+unsafe impl<T: Send> Sync for Whole<T> {}
+
+impl<T> Whole<T> {
+    /// # Safety
+    /// The part must be inside of the slice, and nobody else may use it meanwhile.
+    #[allow(clippy::mut_from_ref, reason = "the caller promises that it is the only one")]
+    unsafe fn part(&self, start: usize, len: usize) -> &mut [T] {
+        // SAFETY: as the caller's.
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(start), len) }
+    }
 }
 
 /// Calls `f(number, chunk)` for each chunk of `len` elements of `data`; `work` is the number of
@@ -32,37 +68,20 @@ pub(crate) fn chunks<T: Send>(
     data: &mut [T],
     len: usize,
     work: usize,
-    f: impl Fn(usize, &mut [T]) + Sync + Send,
+    f: impl Fn(usize, &mut [T]) + Sync,
 ) {
-    let len = len.max(1);
-    #[cfg(feature = "parallel")]
-    if data.len() > len && threads(work) > 1 {
-        use rayon::prelude::*;
-        data.par_chunks_mut(len).enumerate().for_each(|(i, chunk)| f(i, chunk));
-        return;
-    }
-    let _ = work;
-    data.chunks_mut(len).enumerate().for_each(|(i, chunk)| f(i, chunk));
+    let (len, all) = (len.max(1), data.len());
+    let whole = Whole(data.as_mut_ptr());
+    each(all.div_ceil(len), work, |i| {
+        // SAFETY: chunks are inside and do not overlap; `data` is not used meanwhile.
+        f(i, unsafe { whole.part(i * len, len.min(all - i * len)) });
+    });
 }
 
 /// Calls `f` with each of the parts; `work` is the number of multiplications of all together.
-pub(crate) fn all<P: Send>(parts: Vec<P>, work: usize, f: impl Fn(P) + Sync + Send) {
-    #[cfg(feature = "parallel")]
-    if parts.len() > 1 && threads(work) > 1 {
-        use rayon::prelude::*;
-        parts.into_par_iter().for_each(f);
-        return;
-    }
-    let _ = work;
-    parts.into_iter().for_each(f);
-}
-
-/// Runs `f` on a thread that shares its work without being woken up for each piece of it.
-pub(crate) fn enter<R: Send>(work: usize, f: impl FnOnce() -> R + Send) -> R {
-    #[cfg(feature = "parallel")]
-    if threads(work) > 1 && rayon::current_thread_index().is_none() {
-        return rayon::scope(|_| f());
-    }
-    let _ = work;
-    f()
+pub(crate) fn all<P: Send>(parts: Vec<P>, work: usize, f: impl Fn(P) + Sync) {
+    let mut parts: Vec<Option<P>> = parts.into_iter().map(Some).collect();
+    chunks(&mut parts, 1, work, |_, part| {
+        part.iter_mut().filter_map(Option::take).for_each(&f);
+    });
 }

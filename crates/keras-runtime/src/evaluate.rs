@@ -77,9 +77,8 @@ pub(crate) fn compute(op: &Op, x: &[View<'_>], specs: &[Spec]) -> Result<Vec<Ten
         data.push(zeros.ok_or_else(|| Error::op(op.name(), "makes an unknown type"))?);
     }
     let parts = data.iter_mut().zip(specs);
-    let mut out: Vec<Out<'_>> = parts
-        .map(|(data, spec)| Out { shape: &spec.shape, data: data.part_mut(usize::MAX) })
-        .collect();
+    let mut out: Vec<Out<'_>> =
+        parts.map(|(data, spec)| Out { shape: &spec.shape, data: data.slice_mut() }).collect();
     op.forward(x, &mut out)?;
     drop(out);
     let tensors = data.into_iter().zip(specs);

@@ -126,11 +126,11 @@ impl Plan {
     }
 
     fn allocate(&self) -> Result<Vec<Data>> {
-        let zeros = |b: &Buffer| {
-            Data::zeros(b.dtype, b.len)
+        let room = |b: &Buffer| {
+            Data::room(b.dtype, b.len)
                 .ok_or_else(|| Error::op("plan", format!("tensors of {} are unknown", b.dtype)))
         };
-        self.buffers.iter().map(zeros).collect()
+        self.buffers.iter().map(room).collect()
     }
 
     fn compute(&self, inputs: &[View<'_>], buffers: &mut [Data]) -> Result<Vec<Tensor>> {
@@ -161,8 +161,9 @@ fn run_step(step: &Step, inputs: &[View<'_>], buffers: &[Data], taken: &mut [Dat
     let views = step.inputs.iter().map(|o| view(o, inputs, buffers));
     let views: SmallVec<[View<'_>; 8]> = views.collect::<Result<_>>()?;
     let outputs = step.outputs.iter().zip(taken);
-    let mut outputs: SmallVec<[Out<'_>; 4]> =
-        outputs.map(|((_, shape), data)| Out { shape, data: data.part_mut(size(shape)) }).collect();
+    let mut outputs: SmallVec<[Out<'_>; 4]> = outputs
+        .map(|((_, shape), data)| Out { shape, data: data.aligned_mut(size(shape)) })
+        .collect();
     step.op.forward(&views, &mut outputs)
 }
 
@@ -171,7 +172,7 @@ fn view<'a>(operand: &'a Operand, inputs: &'a [View<'_>], buffers: &'a [Data]) -
     let data = match &operand.place {
         Place::Input(at) => inputs.get(*at).ok_or_else(missing)?.data,
         Place::Constant(constant) => constant.view().data,
-        Place::Buffer(at) => buffers.get(*at).ok_or_else(missing)?.part(size(&operand.shape)),
+        Place::Buffer(at) => buffers.get(*at).ok_or_else(missing)?.aligned(size(&operand.shape)),
     };
     Ok(View { shape: &operand.shape, data })
 }

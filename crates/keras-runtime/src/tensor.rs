@@ -3,6 +3,7 @@
 use half::{bf16, f16};
 use keras_model::DType;
 
+use crate::kernels;
 use crate::{Error, Result};
 
 macro_rules! elements {
@@ -69,19 +70,34 @@ macro_rules! elements {
                 }
             }
 
-            /// The first `len` elements.
-            pub(crate) fn part(&self, len: usize) -> Slice<'_> {
-                match self { $(Self::$variant(v) => Slice::$variant(v.get(..len).unwrap_or(v))),* }
+            /// Memory for `len` elements, for [`aligned`](Self::aligned).
+            pub(crate) fn room(dtype: DType, len: usize) -> Option<Self> {
+                Self::zeros(dtype, len.saturating_add(kernels::LINE - 1))
             }
 
-            /// The first `len` elements.
-            pub(crate) fn part_mut(&mut self, len: usize) -> SliceMut<'_> {
+            /// `len` elements in memory that [`room`](Self::room) made.
+            pub(crate) fn aligned(&self, len: usize) -> Slice<'_> {
                 match self {
                     $(Self::$variant(v) => {
-                        let len = len.min(v.len());
-                        SliceMut::$variant(v.get_mut(..len).unwrap_or_default())
+                        let part = v.get(kernels::aligned(v, len));
+                        Slice::$variant(part.unwrap_or_default())
                     })*
                 }
+            }
+
+            /// The same to write to.
+            pub(crate) fn aligned_mut(&mut self, len: usize) -> SliceMut<'_> {
+                match self {
+                    $(Self::$variant(v) => {
+                        let part = kernels::aligned(v, len);
+                        SliceMut::$variant(v.get_mut(part).unwrap_or_default())
+                    })*
+                }
+            }
+
+            /// All elements.
+            pub(crate) fn slice_mut(&mut self) -> SliceMut<'_> {
+                match self { $(Self::$variant(v) => SliceMut::$variant(v)),* }
             }
 
             /// Borrows the elements.
@@ -332,7 +348,7 @@ impl Tensor {
         }
         let mut data = Data::zeros(dtype, self.len())
             .ok_or_else(|| Error::op("cast", format!("tensors of {dtype} are unknown")))?;
-        crate::ops::cast(self.view(), data.part_mut(usize::MAX))?;
+        crate::ops::cast(self.view(), data.slice_mut())?;
         Self::from_data(self.shape.clone(), data)
     }
 

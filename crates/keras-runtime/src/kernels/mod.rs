@@ -29,6 +29,6 @@ mod window;
 pub(crate) use gemm::{Epilogue, Matrix, OUTSIDE, Rows, gemm, with_scratch};
 pub(crate) use gemv::gemv;
 pub(crate) use math::{Smooth, map, softmax};
-pub(crate) use packed::{Packed, PackedCache};
+pub(crate) use packed::{LINE, Packed, PackedCache, aligned};
 pub(crate) use simd::{PlainLoop, dispatch_loop};
 pub(crate) use window::{Combine, Run, slide};

@@ -13,7 +13,21 @@ pub(crate) struct Packed {
     pub(super) n: usize,
     /// Vectors side by side in a panel.
     pub(super) vectors: usize,
-    pub(super) data: Vec<f32>,
+    data: Vec<f32>,
+    /// Where the first panel is in the data.
+    start: usize,
+}
+
+/// Bytes of a cache line: vectors that lie in two of them take twice as long to read.
+pub(crate) const LINE: usize = 64;
+
+/// Where `len` elements lie so that they start with a cache line, if there is room for it.
+pub(crate) fn aligned<T>(data: &[T], len: usize) -> std::ops::Range<usize> {
+    let start = data.as_ptr().align_offset(LINE);
+    match start.checked_add(len) {
+        Some(end) if end <= data.len() => start..end,
+        _ => 0..len,
+    }
 }
 
 /// How many vectors wide a panel is: the fewest vectors in all, wide panels first.
@@ -61,9 +75,12 @@ impl Packed {
     ) -> Self {
         let vectors = vectors(isa, n);
         let width = vectors * isa.lanes();
+        let len = n.div_ceil(width) * width * k;
         data.clear();
-        data.resize(n.div_ceil(width) * width * k, 0.0);
-        for (panel, out) in data.chunks_exact_mut((width * k).max(1)).enumerate() {
+        data.resize(len + LINE / 4 - 1, 0.0);
+        let place = aligned(&data, len);
+        let start = place.start;
+        for (panel, out) in data[place].chunks_exact_mut((width * k).max(1)).enumerate() {
             let first = panel * width;
             let count = width.min(n - first);
             for (i, out) in out.chunks_exact_mut(width).enumerate() {
@@ -77,7 +94,7 @@ impl Packed {
                 }
             }
         }
-        Self { isa, k, n, vectors, data }
+        Self { isa, k, n, vectors, data, start }
     }
 
     /// Columns.
@@ -98,7 +115,7 @@ impl Packed {
     /// One panel, from row `from` on.
     pub(super) fn panel(&self, panel: usize) -> &[f32] {
         let size = self.width() * self.k;
-        &self.data[panel * size..(panel + 1) * size]
+        &self.data[self.start + panel * size..][..size]
     }
 }
 

@@ -111,7 +111,7 @@ fn compute(op: &Op, x: &[Tensor]) -> Vec<Tensor> {
     let mut data: Vec<Data> = zeros.collect();
     let parts = specs.iter().zip(&mut data);
     let mut outputs: Vec<Out<'_>> =
-        parts.map(|(s, d)| Out { shape: &s.shape, data: d.part_mut(usize::MAX) }).collect();
+        parts.map(|(s, d)| Out { shape: &s.shape, data: d.slice_mut() }).collect();
     let views: Vec<View<'_>> = x.iter().map(Tensor::view).collect();
     op.forward(&views, &mut outputs).unwrap();
     drop(outputs);

@@ -1,6 +1,7 @@
 //! Fewer, larger operations: what follows a product with constant weights, number by number, becomes
 //! part of it. A scale (`BatchNormalization`) goes into the weights, a shift into the bias, the sum
-//! with another tensor and a function into the last write.
+//! with another tensor and a function into the last write. Zeros around an image become borders of
+//! the windows that read them.
 //!
 //! Only in `float32`: Keras rounds narrower types after each operation.
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 use keras_model::DType;
 
 use crate::graph::{Constant, Graph, Node, Source, Value};
-use crate::ops::{Arithmetic, Binary, Finish, Op, Spec, Unary, size};
+use crate::ops::{Arithmetic, Binary, Finish, Op, PadMode, Spec, Unary, size};
 use crate::{Result, Tensor};
 
 pub(crate) fn fuse(graph: &mut Graph) -> Result<()> {
@@ -23,6 +24,7 @@ pub(crate) fn fuse(graph: &mut Graph) -> Result<()> {
         }
     }
     for at in 0..nodes.len() {
+        widen(graph, at, &users, &mut nodes);
         let Some(mut node) = nodes.get_mut(at).and_then(Option::take) else { continue };
         // It moves to the last of those that it takes in: only there are all its inputs known.
         let mut place = at;
@@ -38,6 +40,35 @@ pub(crate) fn fuse(graph: &mut Graph) -> Result<()> {
     }
     graph.nodes = nodes.into_iter().flatten().collect();
     Ok(())
+}
+
+/// Lets a convolution read the image of a node that pads it with zeros, if nobody else reads the
+/// padded one.
+fn widen(
+    graph: &Graph,
+    at: usize,
+    users: &HashMap<Value, Vec<usize>>,
+    nodes: &mut [Option<Node>],
+) -> Option<()> {
+    let Node { op: Op::Pad(pad), inputs, outputs } = nodes.get(at)?.as_ref()? else { return None };
+    let (&[image], &[padded]) = (inputs.as_slice(), outputs.as_slice()) else { return None };
+    let [(0, 0), spatial @ .., (0, 0)] = pad.borders.as_slice() else { return None };
+    let (spatial, &[user]) = (spatial.to_vec(), users.get(&padded)?.as_slice()) else {
+        return None;
+    };
+    if pad.mode != PadMode::Constant(0.0) || graph.outputs.contains(&padded) {
+        return None;
+    }
+    let Node { op, inputs, .. } = nodes.get_mut(user)?.as_mut()?;
+    let window = match op {
+        Op::Conv(op) => &mut op.window,
+        Op::Depthwise(op) => &mut op.window,
+        _ => return None,
+    };
+    window.widen(&spatial);
+    *inputs.first_mut()? = image;
+    *nodes.get_mut(at)? = None;
+    Some(())
 }
 
 /// Takes the only user of a node's output into the node, if it can be; its number.
@@ -169,4 +200,53 @@ fn constant(graph: &mut Graph, shape: Vec<usize>, values: Vec<f32>) -> Result<Va
     graph.specs.push(Spec::new(shape, DType::Float32));
     graph.sources.push(Source::Constant(Arc::new(Constant::Tensor(tensor))));
     Ok(Value(graph.specs.len() - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+    use crate::kernels::PackedCache;
+    use crate::ops::{self, Conv, Depthwise, Pad, Window};
+    use crate::plan::Plan;
+
+    fn numbers(shape: &[usize]) -> Tensor {
+        let numbers = (0..size(shape)).map(|i| (i * 37 % 17) as f32 - 8.0);
+        Tensor::new(shape.to_vec(), numbers.collect::<Vec<f32>>()).unwrap()
+    }
+
+    #[test]
+    fn zeros_around_an_image_become_borders() {
+        let window =
+            Window { size: vec![3], strides: vec![2], dilation: vec![1], borders: vec![(0, 0)] };
+        let pad = Pad { borders: vec![(0, 0), (1, 4), (0, 0)], mode: PadMode::Constant(0.0) };
+        for (op, kernel) in [
+            (Op::from(Conv::new(window.clone(), 1)), [3, 10, 7]),
+            (Op::from(Depthwise::new(window.clone())), [3, 10, 1]),
+        ] {
+            let (x, kernel) = (numbers(&[2, 6, 10]), numbers(&kernel));
+            let padded = ops::run(pad.clone(), std::slice::from_ref(&x)).unwrap();
+            let y = ops::run(op.clone(), &[padded.clone(), kernel.clone()]).unwrap();
+            let spec = |t: &Tensor| Spec::new(t.shape(), t.dtype());
+            let constant = Source::Constant(Arc::new(Constant::Tensor(kernel.clone())));
+            let mut graph = Graph {
+                nodes: vec![
+                    Node {
+                        op: pad.clone().into(),
+                        inputs: vec![Value(0)],
+                        outputs: vec![Value(2)],
+                    },
+                    Node { op, inputs: vec![Value(2), Value(1)], outputs: vec![Value(3)] },
+                ],
+                specs: vec![spec(&x), spec(&kernel), spec(&padded), spec(&y)],
+                sources: vec![Source::Input(0), constant, Source::Node, Source::Node],
+                outputs: vec![Value(3)],
+            };
+            fuse(&mut graph).unwrap();
+            assert_eq!(graph.nodes.len(), 1);
+            let plan = Plan::new(graph, &PackedCache::default()).unwrap();
+            assert_eq!(plan.run(&[Cow::Owned(x)]).unwrap(), [y]);
+        }
+    }
 }

@@ -23,6 +23,14 @@ pub(crate) struct Window {
 }
 
 impl Window {
+    /// Takes in zeros around what the windows read.
+    pub(crate) fn widen(&mut self, zeros: &[(usize, usize)]) {
+        for ((before, after), (more_before, more_after)) in self.borders.iter_mut().zip(zeros) {
+            *before += more_before;
+            *after += more_after;
+        }
+    }
+
     /// The spatial shape of the output.
     pub(super) fn output(&self, name: &'static str, spatial: &[usize]) -> Result<Vec<usize>> {
         if spatial.len() != self.size.len() || spatial.len() > 3 {
@@ -135,6 +143,14 @@ impl Cube {
     /// Whether no window reaches over the ends of the last axis.
     pub(super) fn is_inside(&self) -> bool {
         self.whole == (0..self.output[2])
+    }
+
+    /// Whether each window is one place, the output's own.
+    pub(super) fn is_the_same(&self) -> bool {
+        self.taps() == 1
+            && self.strides == [1; 3]
+            && self.before == [0; 3]
+            && self.input == self.output
     }
 
     /// The same windows over a copy of `x` with zeros at the ends of the last axis.

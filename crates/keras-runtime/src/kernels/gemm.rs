@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 
 use super::packed::Packed;
 use super::parallel;
-use super::tile::{self, Tile};
+use super::tile::{self, Strip};
 
 /// The rows of `A`.
 pub(crate) trait Rows: Sync {
@@ -151,39 +151,29 @@ impl Part {
         target: &Target<'_>,
         [stride, column]: [usize; 2],
     ) {
-        let (segments, width) = (places.segments(), b.width());
-        let most = tile::most_rows(b.isa, b.vectors);
-        // Tiles of nearly equal height: a low one takes as long as a high one.
-        let tiles = self.count.div_ceil(most);
-        let (low, higher) = (self.count / tiles, self.count % tiles);
+        let width = b.width();
         with_places(|table| {
-            table.look_up(a, places, self.first, self.count);
+            table.look_up(a, places, self.first, self.count, tile::most_rows(b.isa, b.vectors));
             for panel in self.panels.clone() {
                 let from = panel * width;
-                let columns = width.min(b.n - from);
-                let mut row = 0;
-                for i in 0..tiles {
-                    let count = low + usize::from(i < higher);
-                    let at = (self.first + row) * stride + column + from;
-                    let tile = Tile {
-                        rows: &table.rows[row * segments..(row + count) * segments],
-                        count,
-                        segments,
-                        length: places.length(),
-                        weights: b.panel(panel),
-                        // SAFETY: inside of `c`, as the caller promises.
-                        c: unsafe { target.c.add(at) },
-                        bias: epilogue.bias.map_or(std::ptr::null(), |v| v[from..].as_ptr()),
-                        residual: epilogue.residual.map_or(std::ptr::null(), |v| v[at..].as_ptr()),
-                        stride,
-                        columns,
-                        clamp: epilogue.clamp.unwrap_or([f32::NEG_INFINITY, f32::INFINITY]),
-                    };
-                    // SAFETY: the table has places with `length` numbers; the sizes of the others
-                    // were checked at the start.
-                    unsafe { tile::run(b.isa, b.vectors, tile) }
-                    row += count;
-                }
+                let at = self.first * stride + column + from;
+                let strip = Strip {
+                    rows: &table.rows,
+                    count: self.count,
+                    segments: places.segments(),
+                    length: places.length(),
+                    weights: b.panel(panel),
+                    // SAFETY: inside of `c`, as the caller promises.
+                    c: unsafe { target.c.add(at) },
+                    bias: epilogue.bias.map_or(std::ptr::null(), |v| v[from..].as_ptr()),
+                    residual: epilogue.residual.map_or(std::ptr::null(), |v| v[at..].as_ptr()),
+                    stride,
+                    columns: width.min(b.n - from),
+                    clamp: epilogue.clamp.unwrap_or([f32::NEG_INFINITY, f32::INFINITY]),
+                };
+                // SAFETY: the table has places with `length` numbers; the sizes of the others
+                // were checked at the start.
+                unsafe { tile::run(b.isa, b.vectors, strip) }
             }
         });
         let Some(function) = epilogue.function else { return };
@@ -208,8 +198,9 @@ struct Table {
 }
 
 impl Table {
-    /// Looks the rows up; each place has `length` numbers.
-    fn look_up(&mut self, a: &[f32], places: &impl Rows, first: usize, count: usize) {
+    /// Looks the rows up; each place has `length` numbers. The last row is there `most` times, so
+    /// that a tile has always as many.
+    fn look_up(&mut self, a: &[f32], places: &impl Rows, first: usize, count: usize, most: usize) {
         let length = places.length();
         self.found.clear();
         self.found.resize(count * places.segments(), OUTSIDE);
@@ -219,15 +210,16 @@ impl Table {
         }
         let zeros = self.zeros.as_ptr();
         // A place that is not inside would be read out of bounds.
-        let last = a.len().checked_sub(length);
+        let end = (a.len() + 1).saturating_sub(length);
+        let is_inside = |at: &usize| *at < end || *at == OUTSIDE;
+        assert!(self.found.iter().all(is_inside), "rows outside of the data");
+        let place = |at: &usize| if *at == OUTSIDE { zeros } else { a.as_ptr().wrapping_add(*at) };
         self.rows.clear();
-        self.rows.extend(self.found.iter().map(|at| match *at {
-            OUTSIDE => zeros,
-            at => {
-                assert!(last.is_some_and(|last| at <= last), "rows outside of the data");
-                a[at..].as_ptr()
-            }
-        }));
+        self.rows.extend(self.found.iter().map(place));
+        let last = self.rows.len() - places.segments();
+        for _ in 1..most {
+            self.rows.extend_from_within(last..last + places.segments());
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::f32::consts::FRAC_2_SQRT_PI;
 
-use super::simd::{Kernel, MAGIC, Simd, dispatch};
+use super::simd::{Kernel, MAGIC, MOST_LANES, Simd, dispatch};
 
 /// A function of one number that has a form for vectors.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -131,9 +131,6 @@ impl Kernel for SoftmaxRow<'_> {
         }
     }
 }
-
-/// Numbers in the widest vector.
-const MOST_LANES: usize = 16;
 
 /// `c[0] + c[1] x + c[2] x² ...`
 ///

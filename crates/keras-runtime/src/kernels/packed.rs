@@ -33,14 +33,8 @@ pub(crate) fn aligned<T>(data: &[T], len: usize) -> std::ops::Range<usize> {
 /// How many vectors wide a panel is: the fewest vectors in all, wide panels first.
 fn vectors(isa: Isa, n: usize) -> usize {
     let all = n.div_ceil(isa.lanes()).max(1);
-    let most = match isa {
-        Isa::Plain => 2,
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx2 => 2,
-        #[cfg(target_arch = "x86_64")]
-        Isa::Avx512 => 4,
-    };
-    (1..=most).rev().min_by_key(|v| all.next_multiple_of(*v)).unwrap_or(1)
+    let widths = (1..=isa.rows().len()).rev();
+    widths.min_by_key(|v| all.next_multiple_of(*v)).unwrap_or(1)
 }
 
 impl Packed {

@@ -8,13 +8,12 @@
 
 use super::simd::{Isa, Kernel, Simd, dispatch_on};
 
-/// What is needed for one tile of `C`.
+/// Some rows of `C` by the columns of one panel: all that is needed for its tiles.
 ///
-/// `rows` has `segments` places for each of `count` rows, and at each `length` numbers are
-/// readable; `weights` is a panel of `segments · length` rows. `c`, `bias` and `residual` are at
-/// the tile's first element; `bias` and `residual` may be null.
-#[derive(Clone, Copy)]
-pub(super) struct Tile<'a> {
+/// `rows` has `segments` places for each of `count` rows, and for [`most_rows`] less one behind
+/// them; at each `length` numbers are readable. `weights` is a panel of `segments · length` rows.
+/// `c`, `bias` and `residual` are at the first element; `bias` and `residual` may be null.
+pub(super) struct Strip<'a> {
     pub(super) rows: &'a [*const f32],
     pub(super) count: usize,
     pub(super) segments: usize,
@@ -30,59 +29,64 @@ pub(super) struct Tile<'a> {
     pub(super) clamp: [f32; 2],
 }
 
-/// Rows of a tile whose sums fit into the registers.
-pub(super) const fn most_rows(isa: Isa, vectors: usize) -> usize {
-    match (isa, vectors) {
-        (Isa::Plain, _) => 4,
-        #[cfg(target_arch = "x86_64")]
-        (Isa::Avx2, 2) => 6,
-        #[cfg(target_arch = "x86_64")]
-        (Isa::Avx2, _) => 12,
-        #[cfg(target_arch = "x86_64")]
-        (Isa::Avx512, 4) => 6,
-        #[cfg(target_arch = "x86_64")]
-        (Isa::Avx512, 3) => 8,
-        #[cfg(target_arch = "x86_64")]
-        (Isa::Avx512, _) => 12,
-    }
+/// Some of the rows.
+struct Tile<'a> {
+    strip: &'a Strip<'a>,
+    first: usize,
+    count: usize,
 }
 
-/// Computes a tile.
+/// Rows of a tile whose sums fit into the registers.
+pub(super) fn most_rows(isa: Isa, vectors: usize) -> usize {
+    isa.rows()[vectors - 1]
+}
+
+/// Computes the rows.
 ///
 /// # Safety
-/// As [`Tile`] says, and `c` (and `residual`) must be writable (readable) for `columns` numbers in
+/// As [`Strip`] says, and `c` (and `residual`) must be writable (readable) for `columns` numbers in
 /// each of `count` rows, `bias` readable for `columns`.
-pub(super) unsafe fn run(isa: Isa, vectors: usize, tile: Tile<'_>) {
-    debug_assert!(tile.count > 0 && tile.count <= most_rows(isa, vectors));
-    debug_assert!(tile.weights.len() == tile.segments * tile.length * vectors * isa.lanes());
+pub(super) unsafe fn run(isa: Isa, vectors: usize, strip: Strip<'_>) {
+    debug_assert!(strip.rows.len() >= (strip.count + most_rows(isa, vectors) - 1) * strip.segments);
+    debug_assert!(strip.weights.len() == strip.segments * strip.length * vectors * isa.lanes());
     match vectors {
-        1 => dispatch_on(isa, Run::<1>(tile)),
-        2 => dispatch_on(isa, Run::<2>(tile)),
-        3 => dispatch_on(isa, Run::<3>(tile)),
-        _ => dispatch_on(isa, Run::<4>(tile)),
+        1 => dispatch_on(isa, Run::<1>(strip)),
+        2 => dispatch_on(isa, Run::<2>(strip)),
+        3 => dispatch_on(isa, Run::<3>(strip)),
+        _ => dispatch_on(isa, Run::<4>(strip)),
     }
 }
 
-/// A tile `NV` vectors wide.
-struct Run<'a, const NV: usize>(Tile<'a>);
+/// Rows `NV` vectors wide.
+struct Run<'a, const NV: usize>(Strip<'a>);
 
 impl<const NV: usize> Kernel for Run<'_, NV> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let tile = &self.0;
-        // SAFETY: as the caller's; a tile of fewer rows computes its last row several times.
-        unsafe {
-            match (S::LANES, NV, tile.count) {
-                (_, _, 1) => sums_of_one::<S, NV>(tile),
-                (_, _, 2) => sums::<S, 2, NV>(tile),
-                (4, _, _) | (_, _, 3 | 4) => sums::<S, 4, NV>(tile),
-                (_, _, 5 | 6) | (8, 2.., _) | (_, 4, _) => sums::<S, 6, NV>(tile),
-                (_, _, 7 | 8) | (_, 3, _) => sums::<S, 8, NV>(tile),
-                (_, _, 9 | 10) => sums::<S, 10, NV>(tile),
-                _ => sums::<S, 12, NV>(tile),
+        let strip = &self.0;
+        let most = S::ROWS.get(NV - 1).map_or(1, |most| *most);
+        // Tiles of nearly equal height: a low one takes as long as a high one.
+        let tiles = strip.count.div_ceil(most).max(1);
+        let (low, higher) = (strip.count / tiles, strip.count % tiles);
+        let mut first = 0;
+        for i in 0..tiles {
+            let count = low + usize::from(i < higher);
+            let tile = Tile { strip, first, count };
+            // SAFETY: as the caller's; a tile of fewer rows computes some of those behind it.
+            unsafe {
+                match count {
+                    1 => sums_of_one::<S, NV>(&tile),
+                    2 => sums::<S, 2, NV>(&tile),
+                    _ if count <= 4 || most <= 4 => sums::<S, 4, NV>(&tile),
+                    _ if count <= 6 || most <= 6 => sums::<S, 6, NV>(&tile),
+                    _ if count <= 8 || most <= 8 => sums::<S, 8, NV>(&tile),
+                    _ if count <= 10 => sums::<S, 10, NV>(&tile),
+                    _ => sums::<S, 12, NV>(&tile),
+                }
             }
+            first += count;
         }
     }
 }
@@ -91,16 +95,17 @@ impl<const NV: usize> Kernel for Run<'_, NV> {
 /// As [`run`], and the machine must have `S`; `MR` is at least `tile.count`.
 #[inline(always)]
 unsafe fn sums<S: Simd, const MR: usize, const NV: usize>(tile: &Tile<'_>) {
+    let Strip { segments, length, weights, .. } = *tile.strip;
     // SAFETY: as the caller's.
     unsafe {
         let mut sums = start::<S, MR, NV>(tile);
-        let mut weights = tile.weights.as_ptr();
-        for segment in 0..tile.segments {
+        let mut weights = weights.as_ptr();
+        for segment in 0..segments {
             let mut rows = [std::ptr::null(); MR];
             for (r, row) in rows.iter_mut().enumerate() {
-                *row = *tile.rows.get_unchecked(tile.row(r) * tile.segments + segment);
+                *row = *tile.place(r, segment);
             }
-            for i in 0..tile.length {
+            for i in 0..length {
                 let mut b = [S::splat(0.0); NV];
                 for (v, b) in b.iter_mut().enumerate() {
                     *b = S::load(weights.add(v * S::LANES));
@@ -125,15 +130,16 @@ unsafe fn sums<S: Simd, const MR: usize, const NV: usize>(tile: &Tile<'_>) {
 #[inline(always)]
 unsafe fn sums_of_one<S: Simd, const NV: usize>(tile: &Tile<'_>) {
     const PARTS: usize = 4;
+    let Strip { segments, length, weights, .. } = *tile.strip;
     // SAFETY: as the caller's.
     unsafe {
         let [first] = start::<S, 1, NV>(tile);
         let zero = [S::splat(0.0); NV];
         let mut sums = [first, zero, zero, zero];
-        let mut weights = tile.weights.as_ptr();
-        for segment in 0..tile.segments {
-            let row = *tile.rows.get_unchecked(segment);
-            let whole = tile.length / PARTS * PARTS;
+        let mut weights = weights.as_ptr();
+        for segment in 0..segments {
+            let row = *tile.place(0, segment);
+            let whole = length / PARTS * PARTS;
             let mut i = 0;
             while i < whole {
                 for part in 0..PARTS {
@@ -146,7 +152,7 @@ unsafe fn sums_of_one<S: Simd, const NV: usize>(tile: &Tile<'_>) {
                 weights = weights.add(PARTS * NV * S::LANES);
                 i += PARTS;
             }
-            while i < tile.length {
+            while i < length {
                 let a = S::splat(*row.add(i));
                 for v in 0..NV {
                     sums[0][v] = S::fma(a, S::load(weights.add(v * S::LANES)), sums[0][v]);
@@ -164,17 +170,37 @@ unsafe fn sums_of_one<S: Simd, const NV: usize>(tile: &Tile<'_>) {
 }
 
 impl Tile<'_> {
-    /// The row that row `r` of the registers is: a tile of fewer rows has its last one several
-    /// times, which costs nothing and needs no branch.
+    /// Where the place of a segment of row `r` stands.
+    ///
+    /// # Safety
+    /// The strip must have it.
     #[inline(always)]
-    fn row(&self, r: usize) -> usize {
-        if r < self.count { r } else { self.count - 1 }
+    unsafe fn place(&self, r: usize, segment: usize) -> *const *const f32 {
+        // SAFETY: as the caller's.
+        unsafe { self.strip.rows.as_ptr().add((self.first + r) * self.strip.segments + segment) }
     }
 
     /// How many of the columns of vector `v` are written.
     #[inline(always)]
     fn lanes<S: Simd>(&self, v: usize) -> usize {
-        self.columns.saturating_sub(v * S::LANES).min(S::LANES)
+        self.strip.columns.saturating_sub(v * S::LANES).min(S::LANES)
+    }
+
+    /// The vector from a column on that is written.
+    ///
+    /// # Safety
+    /// The machine must have `S`; the numbers must be readable.
+    #[inline(always)]
+    unsafe fn load<S: Simd, const NV: usize>(&self, from: *const f32, v: usize) -> S::V {
+        let from = from.wrapping_add(v * S::LANES);
+        // SAFETY: as the caller's.
+        unsafe {
+            if self.strip.columns == NV * S::LANES {
+                S::load(from)
+            } else {
+                S::load_first(from, self.lanes::<S>(v))
+            }
+        }
     }
 }
 
@@ -185,28 +211,25 @@ impl Tile<'_> {
 /// As [`run`], and the machine must have `S`.
 #[inline(always)]
 unsafe fn start<S: Simd, const MR: usize, const NV: usize>(tile: &Tile<'_>) -> [[S::V; NV]; MR] {
+    let Strip { bias, residual, stride, .. } = *tile.strip;
     // SAFETY: as the caller's.
     unsafe {
-        let whole = tile.columns == NV * S::LANES;
         let mut sums = [[S::splat(0.0); NV]; MR];
-        if !tile.bias.is_null() {
+        if !bias.is_null() {
             for v in 0..NV {
-                let from = tile.bias.wrapping_add(v * S::LANES);
-                let bias =
-                    if whole { S::load(from) } else { S::load_first(from, tile.lanes::<S>(v)) };
+                let bias = tile.load::<S, NV>(bias, v);
                 for row in &mut sums {
                     row[v] = bias;
                 }
             }
         }
-        if !tile.residual.is_null() {
+        if !residual.is_null() {
             for r in 0..MR {
-                let from = tile.residual.add(tile.row(r) * tile.stride);
-                for v in 0..NV {
-                    let from = from.wrapping_add(v * S::LANES);
-                    let more =
-                        if whole { S::load(from) } else { S::load_first(from, tile.lanes::<S>(v)) };
-                    sums[r][v] = S::add(sums[r][v], more);
+                if r < tile.count {
+                    let from = residual.add((tile.first + r) * stride);
+                    for v in 0..NV {
+                        sums[r][v] = S::add(sums[r][v], tile.load::<S, NV>(from, v));
+                    }
                 }
             }
         }
@@ -223,19 +246,21 @@ unsafe fn write<S: Simd, const MR: usize, const NV: usize>(
     tile: &Tile<'_>,
     sums: &[[S::V; NV]; MR],
 ) {
+    let Strip { c, stride, columns, clamp, .. } = *tile.strip;
     // SAFETY: as the caller's.
     unsafe {
-        let [low, high] = [S::splat(tile.clamp[0]), S::splat(tile.clamp[1])];
-        let whole = tile.columns == NV * S::LANES;
+        let [low, high] = [S::splat(clamp[0]), S::splat(clamp[1])];
         for r in 0..MR {
-            let to = tile.c.add(tile.row(r) * tile.stride);
-            for v in 0..NV {
-                let y = S::min(high, S::max(low, sums[r][v]));
-                let to = to.wrapping_add(v * S::LANES);
-                if whole {
-                    S::store(to, y);
-                } else {
-                    S::store_first(to, tile.lanes::<S>(v), y);
+            if r < tile.count {
+                let to = c.add((tile.first + r) * stride);
+                for v in 0..NV {
+                    let y = S::min(high, S::max(low, sums[r][v]));
+                    let to = to.wrapping_add(v * S::LANES);
+                    if columns == NV * S::LANES {
+                        S::store(to, y);
+                    } else {
+                        S::store_first(to, tile.lanes::<S>(v), y);
+                    }
                 }
             }
         }

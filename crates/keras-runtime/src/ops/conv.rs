@@ -86,32 +86,25 @@ impl Rows for Windows<'_> {
             }
             return;
         }
-        let (places, taps) = (self.cube.places(), self.cube.taps());
+        let (places, taps) = (self.cube.places(), self.cube.taps().max(1));
         let step = self.cube.strides[2] * self.channels;
         let width = self.cube.output[2];
-        let mut place = first % places;
-        let mut start = first / places * size(&self.cube.input);
-        let mut column = place % width;
-        for i in 0..at.len() / taps.max(1) {
-            let (before, row) = at.split_at_mut(i * taps);
-            let row = &mut row[..taps];
-            if i > 0 && self.cube.follows(column) {
-                // The same elements one step further.
-                for (at, before) in row.iter_mut().zip(&before[(i - 1) * taps..]) {
-                    *at = if *before == OUTSIDE { OUTSIDE } else { before + step };
+        let (mut row, mut at) = (first, at);
+        while at.len() >= taps {
+            let (place, start) = (row % places, row / places * size(&self.cube.input));
+            self.cube.each(place, |tap, position| {
+                at[tap] = (start + position) * self.channels + self.first;
+            });
+            // Those behind it have the same elements, each one step further.
+            let same = (self.cube.followers(place % width) + 1).min(at.len() / taps);
+            let (run, rest) = at.split_at_mut(same * taps);
+            let (one, others) = run.split_at_mut(taps);
+            for (i, other) in (1..).zip(others.chunks_exact_mut(taps)) {
+                for (at, one) in other.iter_mut().zip(&*one) {
+                    *at = if *one == OUTSIDE { OUTSIDE } else { one + i * step };
                 }
-            } else {
-                self.cube.each(place, |tap, position| {
-                    row[tap] = (start + position) * self.channels + self.first;
-                });
             }
-            (place, column) = (place + 1, column + 1);
-            if column == width {
-                column = 0;
-            }
-            if place == places {
-                (place, start) = (0, start + size(&self.cube.input));
-            }
+            (row, at) = (row + same, rest);
         }
     }
 }

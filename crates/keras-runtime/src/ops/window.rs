@@ -134,10 +134,9 @@ impl Cube {
         self
     }
 
-    /// Whether the window at `at` along the last axis has the same elements as the one before, one
-    /// step further.
-    pub(super) fn follows(&self, at: usize) -> bool {
-        at > self.whole.start && at < self.whole.end
+    /// How many windows behind the one at `at` along the last axis have the same elements as it.
+    pub(super) fn followers(&self, at: usize) -> usize {
+        if self.whole.contains(&at) { self.whole.end - at - 1 } else { 0 }
     }
 
     /// Whether no window reaches over the ends of the last axis.
@@ -190,10 +189,7 @@ impl Cube {
         let place = row % rows * width;
         let mut first = 0;
         while first < width {
-            let mut end = first + 1;
-            while end < width && self.follows(end) {
-                end += 1;
-            }
+            let end = first + 1 + self.followers(first);
             taps.clear();
             self.each(place + first, |tap, position| taps.push((start + position, tap)));
             f(first..end, &mut taps);

@@ -73,8 +73,9 @@ struct PlanKey {
 pub(crate) enum Planned {
     /// At once.
     Whole(Arc<Lowered>),
-    /// In parts of so many rows.
-    Parts(usize),
+    /// In parts of so many rows. What would compute all of them is kept if it is there: the plan of
+    /// a part shares its packed weights.
+    Parts(usize, Option<Arc<Lowered>>),
     /// Anew for each prediction: a shape depends on the values of the inputs.
     ByValue,
 }
@@ -103,6 +104,19 @@ pub(crate) struct Lowered {
     pub(crate) extras: Vec<Extra>,
     /// What its outputs are if it has gradients.
     pub(crate) found: Option<Found>,
+}
+
+impl Lowered {
+    /// How many of its rows are to be computed at once, if not all: because of the memory, or because
+    /// it is faster. Rows with random numbers are apart only if they must.
+    fn better_rows(&self, rows: usize, memory: u64) -> Option<usize> {
+        let bytes = self.plan.bytes();
+        if bytes > memory {
+            let fits = memory as f64 / bytes as f64 * rows as f64;
+            return Some((fits as usize).clamp(1, rows - 1));
+        }
+        self.plan.better_rows(rows).filter(|_| self.extras.is_empty())
+    }
 }
 
 /// Plans that are kept; the one not used for longest goes first.
@@ -254,7 +268,7 @@ impl Model {
         let whole = |key: &PlanKey| self.plan_whole(key);
         match self.planned(inputs, (training, 0, Some(wrt)), whole)? {
             Planned::Whole(lowered) => Ok(lowered),
-            Planned::Parts(_) => Err(Error::Value("a gradient has no parts".to_owned())),
+            Planned::Parts(..) => Err(Error::Value("a gradient has no parts".to_owned())),
             Planned::ByValue => self.lower_by_value(inputs, training, Some(wrt)).map(Arc::new),
         }
     }
@@ -292,15 +306,18 @@ impl Model {
     }
 
     fn plan_rows(&self, inputs: &[Cow<'_, Tensor>], key: &PlanKey) -> Result<Planned> {
-        let memory = key.memory;
         let rows = crate::predict::rows(inputs)
             .filter(|rows| *rows > 1 && self.has_independent_rows && !key.training);
         Ok(match (self.plan_whole(key), rows) {
-            (Ok(Planned::Whole(lowered)), Some(rows)) if lowered.plan.bytes() > memory => {
-                let fits = memory as f64 / lowered.plan.bytes() as f64 * rows as f64;
-                Planned::Parts((fits as usize).clamp(1, rows - 1))
+            (Ok(Planned::Whole(lowered)), Some(rows)) => {
+                match lowered.better_rows(rows, key.memory) {
+                    Some(size) => Planned::Parts(size, Some(lowered)),
+                    None => Planned::Whole(lowered),
+                }
             }
-            (Err(Error::LimitExceeded { .. }), Some(rows)) => Planned::Parts(rows.div_ceil(2)),
+            (Err(Error::LimitExceeded { .. }), Some(rows)) => {
+                Planned::Parts(rows.div_ceil(2), None)
+            }
             (planned, _) => planned?,
         })
     }

@@ -66,6 +66,8 @@ pub(crate) struct Plan {
     outputs: Vec<Operand>,
     /// Multiplications of one run, about.
     work: usize,
+    /// Bytes of values that one run writes and reads, and of weights.
+    traffic: [usize; 2],
     /// Memory of runs that are over, for the next ones.
     idle: Mutex<Vec<Vec<Data>>>,
 }
@@ -103,7 +105,20 @@ impl Plan {
         let outputs = graph.outputs.iter().map(|v| layout.operand(&graph, &owners, *v));
         let outputs = outputs.collect::<Result<_>>()?;
         let work = steps.iter().map(Step::work).sum();
-        Ok(Self { steps, buffers: layout.buffers, outputs, work, idle: Mutex::default() })
+        let traffic = traffic(&steps);
+        let buffers = layout.buffers;
+        Ok(Self { steps, buffers, outputs, work, traffic, idle: Mutex::default() })
+    }
+
+    /// How many of the rows this plan is for are better computed at once, if not all: so few that
+    /// their values stay in the cache, and enough for the weights not to be read more than they.
+    pub(crate) fn better_rows(&self, rows: usize) -> Option<usize> {
+        let cache = CACHE * parallel::threads(usize::MAX);
+        let row = usize::try_from(self.bytes()).ok()? / rows.max(1);
+        let [values, weights] = self.traffic;
+        let least = weights.saturating_mul(rows).div_ceil(values.max(1));
+        let better = (cache / row.max(1)).max(least).max(1);
+        (better < rows && better.saturating_mul(row) <= 2 * cache).then_some(better)
     }
 
     /// Memory of one run.
@@ -179,6 +194,22 @@ fn view<'a>(operand: &'a Operand, inputs: &'a [View<'_>], buffers: &'a [Data]) -
 
 fn spec(graph: &Graph, value: Value) -> Result<&crate::ops::Spec> {
     graph.specs.get(value.0).ok_or_else(|| Error::op("plan", "a value has no shape"))
+}
+
+/// Bytes of a thread's share of the last cache, about.
+const CACHE: usize = 8 << 20;
+
+/// Bytes of the values that the steps write and read, and of the constants among them.
+fn traffic(steps: &[Step]) -> [usize; 2] {
+    let sum = |shapes: &mut dyn Iterator<Item = &Vec<usize>>| {
+        shapes.map(|shape| size(shape).saturating_mul(4)).fold(0, usize::saturating_add)
+    };
+    let inputs = || steps.iter().flat_map(|step| &step.inputs);
+    let is_weight = |operand: &Operand| matches!(operand.place, Place::Constant(_));
+    let outputs = steps.iter().flat_map(|step| &step.outputs).map(|(_, shape)| shape);
+    let values = inputs().filter(|operand| !is_weight(operand)).map(|operand| &operand.shape);
+    let weights = inputs().filter(|operand| is_weight(operand)).map(|operand| &operand.shape);
+    [sum(&mut values.chain(outputs)), sum(&mut { weights })]
 }
 
 /// Drops nodes that no output needs.

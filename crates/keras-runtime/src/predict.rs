@@ -139,8 +139,10 @@ impl Model {
         states: &mut States,
     ) -> Result<Vec<Tensor>> {
         match (self.plan(inputs, how.training, how.memory)?, rows(inputs)) {
-            (Planned::Parts(size), Some(rows)) => self.parts(inputs, rows, size, how, states),
-            (Planned::Parts(_), None) => Err(Error::Value("a batch has no rows".to_owned())),
+            (Planned::Parts(size, _whole), Some(rows)) => {
+                self.parts(inputs, rows, size, how, states)
+            }
+            (Planned::Parts(..), None) => Err(Error::Value("a batch has no rows".to_owned())),
             (Planned::Whole(lowered), _) => self.run(&lowered, inputs, &[], seed, states),
             (Planned::ByValue, _) => {
                 let lowered = self.lower_by_value(inputs, how.training, None)?;

@@ -42,17 +42,26 @@ macro_rules! instruction_sets {
 macro_rules! functions {
     ($($name:ident($($x:ident: $t:ty),*) $(-> $out:ty)? { $($body:tt)* })*) => {$(
         #[inline(always)]
+        #[allow(unused_unsafe, reason = "what all of a program is compiled for is safe to call")]
         unsafe fn $name($($x: $t),*) $(-> $out)? {
             // SAFETY: the caller has the instruction set and the memory.
             unsafe { $($body)* }
         }
     )*};
 }
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod plain;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod wasm;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+#[cfg(target_arch = "aarch64")]
+use neon::Neon;
 use plain::Plain;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+use wasm::Simd128;
 #[cfg(target_arch = "x86_64")]
 use x86::{Avx2, Avx512};
 
@@ -62,6 +71,10 @@ instruction_sets! {
     Avx2,
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    #[cfg(target_arch = "aarch64")]
+    Neon,
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    Simd128,
 }
 
 impl Isa {

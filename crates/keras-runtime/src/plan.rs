@@ -247,7 +247,7 @@ fn pack(graph: &mut Graph, cache: &PackedCache) {
     }
     let mut nodes = std::mem::take(&mut graph.nodes);
     for node in &mut nodes {
-        let Node { op, inputs, .. } = node;
+        let Node { op, inputs, outputs } = node;
         let Some(value) = inputs.get(1).copied() else { continue };
         let Some(constant) = graph.constant(value).cloned() else { continue };
         let shape = inputs.first().and_then(|v| graph.specs.get(v.0)).map(|s| s.shape.as_slice());
@@ -257,7 +257,10 @@ fn pack(graph: &mut Graph, cache: &PackedCache) {
         };
         let packed = match op {
             Op::MatMul(op) => op.pack(cache, rows, constant.view()),
-            Op::Conv(op) => op.pack(cache, constant.view()),
+            Op::Conv(op) => {
+                let output = outputs.first().and_then(|v| graph.specs.get(v.0));
+                op.pack(cache, constant.view(), output.map_or(&[], |s| &s.shape))
+            }
             Op::ConvTranspose(op) => op.pack(cache, constant.view()),
             Op::Recurrent(op) => op.pack(cache, constant.view()),
             _ => false,

@@ -6,10 +6,9 @@
 //! without copying them.
 
 use std::cell::RefCell;
-use std::marker::PhantomData;
 
 use super::packed::Packed;
-use super::parallel;
+use super::parallel::{self, Whole};
 use super::tile::{self, Strip};
 
 /// The rows of `A`.
@@ -68,16 +67,6 @@ impl Epilogue<'_> {
     pub(crate) const NONE: Self = Self { bias: None, residual: None, clamp: None, function: None };
 }
 
-/// `C`, to which several threads write, each its own part.
-struct Target<'a> {
-    c: *mut f32,
-    lifetime: PhantomData<&'a mut [f32]>,
-}
-
-// SAFETY: it stands for a `&mut [f32]`, which may go to other threads; that no two of them touch
-// the same part is the promise at each use.
-unsafe impl Sync for Target<'_> {}
-
 /// Bytes of `A` that stay in the second-level cache while the panels of `B` go by.
 const BLOCK_BYTES: usize = 256 << 10;
 
@@ -119,7 +108,7 @@ pub(crate) fn gemm(
     let block = tiles.div_ceil(blocks) * most;
     let strip = b.panels().div_ceil(strips);
     let (blocks, strips) = (rows.div_ceil(block), b.panels().div_ceil(strip));
-    let target = Target { c: c.as_mut_ptr(), lifetime: PhantomData };
+    let target = Whole::new(c);
     parallel::each(blocks * strips, work, |i| {
         let (first, panel) = (i % blocks * block, i / blocks * strip);
         let part = Part {
@@ -148,7 +137,7 @@ impl Part {
         places: &impl Rows,
         b: &Packed,
         epilogue: &Epilogue<'_>,
-        target: &Target<'_>,
+        target: &Whole<'_, f32>,
         [stride, column]: [usize; 2],
     ) {
         let width = b.width();
@@ -164,7 +153,7 @@ impl Part {
                     length: places.length(),
                     weights: b.panel(panel),
                     // SAFETY: inside of `c`, as the caller promises.
-                    c: unsafe { target.c.add(at) },
+                    c: unsafe { target.start().add(at) },
                     bias: epilogue.bias.map_or(std::ptr::null(), |v| v[from..].as_ptr()),
                     residual: epilogue.residual.map_or(std::ptr::null(), |v| v[at..].as_ptr()),
                     stride,
@@ -184,7 +173,7 @@ impl Part {
         for row in 0..rows {
             let at = (self.first + row) * stride + column + from;
             // SAFETY: inside of `c` and used by nobody else, as the caller promises.
-            function(unsafe { std::slice::from_raw_parts_mut(target.c.add(at), columns) });
+            function(unsafe { target.part(at, columns) });
         }
     }
 }

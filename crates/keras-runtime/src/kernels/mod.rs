@@ -25,6 +25,7 @@ pub(crate) mod parallel;
 mod simd;
 mod tile;
 mod window;
+mod winograd;
 
 pub(crate) use gemm::{Epilogue, Matrix, OUTSIDE, Rows, gemm, with_scratch};
 pub(crate) use gemv::gemv;
@@ -32,3 +33,4 @@ pub(crate) use math::{Smooth, map, softmax};
 pub(crate) use packed::{LINE, Packed, PackedCache, aligned};
 pub(crate) use simd::{PlainLoop, dispatch_loop};
 pub(crate) use window::{Combine, Run, slide};
+pub(crate) use winograd::{Frame, Winograd};

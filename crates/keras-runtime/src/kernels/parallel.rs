@@ -1,5 +1,7 @@
 //! Work spread over cores, where it is enough to pay.
 
+use std::marker::PhantomData;
+
 #[cfg(feature = "parallel")]
 use super::crew;
 
@@ -44,21 +46,31 @@ pub(crate) fn each(count: usize, work: usize, f: impl Fn(usize) + Sync) {
     (0..count).for_each(f);
 }
 
-/// A slice of which each thread has a part of its own.
-#[derive(Clone, Copy)]
-struct Whole<T>(*mut T);
+/// A slice to which several threads write, each to a part of its own.
+pub(super) struct Whole<'a, T> {
+    start: *mut T,
+    lifetime: PhantomData<&'a mut [T]>,
+}
 
 // SAFETY: it stands for a `&mut [T]`, which may go to other threads; that no two of them touch the
 // same part is the promise at each use.
-unsafe impl<T: Send> Sync for Whole<T> {}
+unsafe impl<T: Send> Sync for Whole<'_, T> {}
 
-impl<T> Whole<T> {
+impl<'a, T> Whole<'a, T> {
+    pub(super) fn new(data: &'a mut [T]) -> Self {
+        Self { start: data.as_mut_ptr(), lifetime: PhantomData }
+    }
+
+    pub(super) fn start(&self) -> *mut T {
+        self.start
+    }
+
     /// # Safety
     /// The part must be inside of the slice, and nobody else may use it meanwhile.
     #[allow(clippy::mut_from_ref, reason = "the caller promises that it is the only one")]
-    unsafe fn part(&self, start: usize, len: usize) -> &mut [T] {
+    pub(super) unsafe fn part(&self, start: usize, len: usize) -> &mut [T] {
         // SAFETY: as the caller's.
-        unsafe { std::slice::from_raw_parts_mut(self.0.add(start), len) }
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(start), len) }
     }
 }
 
@@ -71,7 +83,7 @@ pub(crate) fn chunks<T: Send>(
     f: impl Fn(usize, &mut [T]) + Sync,
 ) {
     let (len, all) = (len.max(1), data.len());
-    let whole = Whole(data.as_mut_ptr());
+    let whole = Whole::new(data);
     each(all.div_ceil(len), work, |i| {
         // SAFETY: chunks are inside and do not overlap; `data` is not used meanwhile.
         f(i, unsafe { whole.part(i * len, len.min(all - i * len)) });

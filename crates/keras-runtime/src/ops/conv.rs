@@ -11,7 +11,7 @@ use super::{
 };
 use crate::element::Number;
 use crate::graph::{Builder, Value};
-use crate::kernels::{OUTSIDE, Packed, PackedCache, Rows, gemm, with_scratch};
+use crate::kernels::{OUTSIDE, Packed, PackedCache, Rows, Winograd, gemm, with_scratch};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -30,16 +30,33 @@ pub(crate) struct Conv {
     pub(crate) finish: Finish,
     /// The kernel of each group in the form that the inner loop reads.
     pub(crate) packed: Vec<Arc<Packed>>,
+    /// The kernel transformed, where that is faster.
+    pub(crate) winograd: Option<Winograd>,
 }
+
+/// From so many channels and filters, and places of the result along both axes, on windows of 3 x 3
+/// are computed by [`Winograd`]; for fewer its matrices are too low.
+const TRANSFORMED: (usize, usize) = (16, 9);
 
 impl Conv {
     pub(crate) fn new(window: Window, groups: usize) -> Self {
-        Self { window, groups, finish: Finish::default(), packed: Vec::new() }
+        Self { window, groups, finish: Finish::default(), packed: Vec::new(), winograd: None }
     }
 
-    /// Brings a constant kernel into the form that the inner loop reads.
-    pub(crate) fn pack(&mut self, cache: &PackedCache, kernel: View<'_>) -> bool {
+    /// Brings a constant kernel into the form that the inner loop reads; `output` is the shape of
+    /// the result.
+    pub(crate) fn pack(&mut self, cache: &PackedCache, kernel: View<'_>, output: &[usize]) -> bool {
         let Ok(data) = kernel.of::<f32>(Self::NAME) else { return false };
+        if let (&[3, 3, channels, filters], &[_, height, width, _]) = (kernel.shape, output)
+            && self.groups == 1
+            && [&self.window.strides, &self.window.dilation].iter().all(|v| **v == [1, 1])
+            && channels.min(filters) >= TRANSFORMED.0
+            && height.min(width) >= TRANSFORMED.1
+        {
+            let pack = |b: &[f32], sizes: [usize; 2]| cache.get(b, sizes, sizes[1], 1);
+            self.winograd = Some(Winograd::new(data, [channels, filters], pack));
+            return true;
+        }
         self.packed = self.panels(data, kernel.shape, |b, sizes, row| cache.get(b, sizes, row, 1));
         true
     }
@@ -162,6 +179,14 @@ impl Operator for Conv {
         let channels = image.shape.last().copied().unwrap_or(0);
         let filters = kernel.shape.last().copied().unwrap_or(0);
         let image = image.of::<f32>(Self::NAME)?;
+        if let Some(winograd) = &self.winograd {
+            let y = out::<f32>(&mut y.data, Self::NAME)?;
+            let frame = cube.frame();
+            self.finish.with_epilogue(bias, residual, |epilogue| {
+                winograd.run(image, frame, epilogue, y);
+            });
+            return Ok(());
+        }
         let own;
         let packed = if self.packed.is_empty() {
             let pack = |b: &[f32], sizes, row| Arc::new(Packed::new(b, sizes, row, 1));

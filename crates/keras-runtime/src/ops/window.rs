@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use crate::kernels::Frame;
 use crate::{Error, Result};
 
 thread_local! {
@@ -150,6 +151,12 @@ impl Cube {
             && self.strides == [1; 3]
             && self.before == [0; 3]
             && self.input == self.output
+    }
+
+    /// Images and outputs of windows over the last two axes.
+    pub(super) fn frame(&self) -> Frame {
+        let two = |v: [usize; 3]| [v[1], v[2]];
+        Frame { input: two(self.input), output: two(self.output), before: two(self.before) }
     }
 
     /// The same windows over a copy of `x` with zeros at the ends of the last axis.

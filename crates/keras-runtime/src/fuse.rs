@@ -204,8 +204,6 @@ fn constant(graph: &mut Graph, shape: Vec<usize>, values: Vec<f32>) -> Result<Va
 
 #[cfg(test)]
 mod tests {
-    use std::borrow::Cow;
-
     use super::*;
     use crate::kernels::PackedCache;
     use crate::ops::{self, Conv, Depthwise, Pad, Window};
@@ -246,7 +244,7 @@ mod tests {
             fuse(&mut graph).unwrap();
             assert_eq!(graph.nodes.len(), 1);
             let plan = Plan::new(graph, &PackedCache::default()).unwrap();
-            assert_eq!(plan.run(&[Cow::Owned(x)]).unwrap(), [y]);
+            assert_eq!(plan.run(&[x.view()]).unwrap(), [y]);
         }
     }
 }

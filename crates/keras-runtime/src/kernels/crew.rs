@@ -87,6 +87,8 @@ impl Crew {
         }
         self.seats.store(helpers, Ordering::Relaxed);
         self.left.store(u64::from(count), Ordering::Relaxed);
+        // If the last call ended in a panic of its own, one of a helper may have been left.
+        *self.panic.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let open = Open::new(self);
         while let Some(i) = self.take(true) {
             f(i);

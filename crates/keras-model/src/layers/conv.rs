@@ -3,11 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::arrays::KernelAndBias;
 use super::quantized::Lora;
 use super::spatial::{DataFormat, Padding, Sizes, Window, channels};
 use super::{LayerConfig, yes};
 use crate::activations::Activation;
-use crate::objects::{Constraint, Initializer, Regularizer};
 use crate::variables::{VariableSpec, Variables};
 use crate::{Call, KerasTensor, Result};
 
@@ -39,24 +39,9 @@ pub struct Conv<const RANK: usize> {
     /// Whether a bias is added.
     #[serde(default = "yes")]
     pub use_bias: bool,
-    /// How the kernel starts.
-    #[serde(default)]
-    pub kernel_initializer: Initializer,
-    /// How the bias starts.
-    #[serde(default = "Initializer::zeros")]
-    pub bias_initializer: Initializer,
-    /// Penalty on the kernel.
-    #[serde(default)]
-    pub kernel_regularizer: Option<Regularizer>,
-    /// Penalty on the bias.
-    #[serde(default)]
-    pub bias_regularizer: Option<Regularizer>,
-    /// What the kernel is forced to after each update.
-    #[serde(default)]
-    pub kernel_constraint: Option<Constraint>,
-    /// What the bias is forced to after each update.
-    #[serde(default)]
-    pub bias_constraint: Option<Constraint>,
+    /// How kernel and bias start, and what training does to them.
+    #[serde(flatten)]
+    pub arrays: KernelAndBias,
     /// The low-rank update of the kernel, if there is one.
     #[serde(flatten)]
     pub lora: Lora,

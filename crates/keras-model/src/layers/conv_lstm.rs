@@ -3,12 +3,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::arrays::RecurrentKernels;
 use super::recurrent::{Cell, Recurrent, sigmoid, tanh};
 use super::spatial::{DataFormat, Padding, Sizes, Window, channels};
 use super::{LayerConfig, Step, yes};
 use crate::activations::Activation;
 use crate::json::Float;
-use crate::objects::{Constraint, Initializer, Regularizer};
 use crate::variables::{VariableSpec, Variables};
 use crate::{Call, KerasTensor, Result};
 
@@ -44,36 +44,12 @@ pub struct ConvLSTMCell<const RANK: usize> {
     /// Whether a bias is added.
     #[serde(default = "yes")]
     pub use_bias: bool,
-    /// How the kernel starts.
-    #[serde(default)]
-    pub kernel_initializer: Initializer,
-    /// How the recurrent kernel starts.
-    #[serde(default = "Initializer::orthogonal")]
-    pub recurrent_initializer: Initializer,
-    /// How the bias starts.
-    #[serde(default = "Initializer::zeros")]
-    pub bias_initializer: Initializer,
+    /// How the kernels and the bias start, and what training does to them.
+    #[serde(flatten)]
+    pub arrays: RecurrentKernels,
     /// Whether the bias of the forget gate starts with ones.
     #[serde(default = "yes")]
     pub unit_forget_bias: bool,
-    /// Penalty on the kernel.
-    #[serde(default)]
-    pub kernel_regularizer: Option<Regularizer>,
-    /// Penalty on the recurrent kernel.
-    #[serde(default)]
-    pub recurrent_regularizer: Option<Regularizer>,
-    /// Penalty on the bias.
-    #[serde(default)]
-    pub bias_regularizer: Option<Regularizer>,
-    /// What the kernel is forced to after each update.
-    #[serde(default)]
-    pub kernel_constraint: Option<Constraint>,
-    /// What the recurrent kernel is forced to after each update.
-    #[serde(default)]
-    pub recurrent_constraint: Option<Constraint>,
-    /// What the bias is forced to after each update.
-    #[serde(default)]
-    pub bias_constraint: Option<Constraint>,
     /// Share of the inputs that is dropped while training.
     #[serde(default)]
     pub dropout: Float,

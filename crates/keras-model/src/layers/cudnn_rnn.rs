@@ -4,9 +4,9 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::arrays::RecurrentKernels;
 use super::recurrent::{Options, part};
 use super::{LayerConfig, Mask, Step, yes};
-use crate::objects::{Constraint, Initializer, Regularizer};
 use crate::variables::{VariableSpec, Variables};
 use crate::{Call, KerasTensor, Result, Shape};
 
@@ -27,36 +27,12 @@ pub struct CuDNN<const GATES: usize> {
 pub struct CuDNNCell {
     /// Length of the output and of each state.
     pub units: usize,
-    /// How the kernel starts.
-    #[serde(default)]
-    pub kernel_initializer: Initializer,
-    /// How the recurrent kernel starts.
-    #[serde(default = "Initializer::orthogonal")]
-    pub recurrent_initializer: Initializer,
-    /// How the biases start.
-    #[serde(default = "Initializer::zeros")]
-    pub bias_initializer: Initializer,
+    /// How the kernels and the bias start, and what training does to them.
+    #[serde(flatten)]
+    pub arrays: RecurrentKernels,
     /// Whether the bias of the forget gate starts with ones: LSTM only.
     #[serde(default = "yes")]
     pub unit_forget_bias: bool,
-    /// Penalty on the kernel.
-    #[serde(default)]
-    pub kernel_regularizer: Option<Regularizer>,
-    /// Penalty on the recurrent kernel.
-    #[serde(default)]
-    pub recurrent_regularizer: Option<Regularizer>,
-    /// Penalty on the biases.
-    #[serde(default)]
-    pub bias_regularizer: Option<Regularizer>,
-    /// What the kernel is forced to after each update.
-    #[serde(default)]
-    pub kernel_constraint: Option<Constraint>,
-    /// What the recurrent kernel is forced to after each update.
-    #[serde(default)]
-    pub recurrent_constraint: Option<Constraint>,
-    /// What the biases are forced to after each update.
-    #[serde(default)]
-    pub bias_constraint: Option<Constraint>,
 }
 
 impl<'de, const GATES: usize> Deserialize<'de> for CuDNN<GATES> {

@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::arrays::KernelAndBias;
 use super::quantized::{Kernel, Lora};
 use super::{LayerConfig, Mask, yes};
 use crate::activations::Activation;
-use crate::objects::{Constraint, Initializer, Regularizer};
 use crate::variables::Variables;
 use crate::{Call, KerasTensor, Result};
 
@@ -21,24 +21,9 @@ pub struct Dense {
     /// Whether a bias is added.
     #[serde(default = "yes")]
     pub use_bias: bool,
-    /// How the kernel starts.
-    #[serde(default)]
-    pub kernel_initializer: Initializer,
-    /// How the bias starts.
-    #[serde(default = "Initializer::zeros")]
-    pub bias_initializer: Initializer,
-    /// Penalty on the kernel.
-    #[serde(default)]
-    pub kernel_regularizer: Option<Regularizer>,
-    /// Penalty on the bias.
-    #[serde(default)]
-    pub bias_regularizer: Option<Regularizer>,
-    /// What the kernel is forced to after each update.
-    #[serde(default)]
-    pub kernel_constraint: Option<Constraint>,
-    /// What the bias is forced to after each update.
-    #[serde(default)]
-    pub bias_constraint: Option<Constraint>,
+    /// How kernel and bias start, and what training does to them.
+    #[serde(flatten)]
+    pub arrays: KernelAndBias,
     /// How it was quantised, where that is more than its policy says.
     #[serde(default)]
     pub quantization_config: Option<Value>,

@@ -4,10 +4,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::LayerConfig;
+use super::arrays::KernelAndBias;
 use super::quantized::{Kernel, Lora};
 use crate::activations::Activation;
 use crate::dtype::Quantization;
-use crate::objects::{Constraint, Initializer, Regularizer};
 use crate::variables::Variables;
 use crate::{Call, Dim, KerasTensor, Result, Shape};
 
@@ -26,24 +26,9 @@ pub struct EinsumDense {
     /// Letters of the output that the bias has; `None` for no bias.
     #[serde(default)]
     pub bias_axes: Option<String>,
-    /// How the kernel starts.
-    #[serde(default)]
-    pub kernel_initializer: Initializer,
-    /// How the bias starts.
-    #[serde(default = "Initializer::zeros")]
-    pub bias_initializer: Initializer,
-    /// Penalty on the kernel.
-    #[serde(default)]
-    pub kernel_regularizer: Option<Regularizer>,
-    /// Penalty on the bias.
-    #[serde(default)]
-    pub bias_regularizer: Option<Regularizer>,
-    /// What the kernel is forced to after each update.
-    #[serde(default)]
-    pub kernel_constraint: Option<Constraint>,
-    /// What the bias is forced to after each update.
-    #[serde(default)]
-    pub bias_constraint: Option<Constraint>,
+    /// How kernel and bias start, and what training does to them.
+    #[serde(flatten)]
+    pub arrays: KernelAndBias,
     /// Columns of a kernel that `gptq` packed.
     #[serde(default)]
     pub gptq_unpacked_column_size: Option<usize>,
@@ -126,12 +111,7 @@ impl EinsumDense {
             output_shape,
             activation: Activation::Linear,
             bias_axes,
-            kernel_initializer: Initializer::default(),
-            bias_initializer: Initializer::zeros(),
-            kernel_regularizer: None,
-            bias_regularizer: None,
-            kernel_constraint: None,
-            bias_constraint: None,
+            arrays: KernelAndBias::default(),
             gptq_unpacked_column_size: None,
             quantization_config: None,
             lora: Lora::default(),

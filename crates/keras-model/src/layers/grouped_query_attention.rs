@@ -3,10 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::arrays::KernelAndBias;
 use super::multi_head_attention::{Projection, inputs};
 use super::{LayerConfig, Mask, yes};
 use crate::json::Float;
-use crate::objects::{Constraint, Initializer, Regularizer};
 use crate::variables::Variables;
 use crate::{Call, KerasTensor, Result};
 
@@ -35,24 +35,9 @@ pub struct GroupedQueryAttention {
     /// How far a query looks; `None` for everywhere.
     #[serde(default)]
     pub sliding_window: Option<usize>,
-    /// How the kernels start.
-    #[serde(default)]
-    pub kernel_initializer: Initializer,
-    /// How the biases start.
-    #[serde(default = "Initializer::zeros")]
-    pub bias_initializer: Initializer,
-    /// Penalty on the kernels.
-    #[serde(default)]
-    pub kernel_regularizer: Option<Regularizer>,
-    /// Penalty on the biases.
-    #[serde(default)]
-    pub bias_regularizer: Option<Regularizer>,
-    /// What the kernels are forced to after each update.
-    #[serde(default)]
-    pub kernel_constraint: Option<Constraint>,
-    /// What the biases are forced to after each update.
-    #[serde(default)]
-    pub bias_constraint: Option<Constraint>,
+    /// How kernel and bias start, and what training does to them.
+    #[serde(flatten)]
+    pub arrays: KernelAndBias,
     /// Seed of the dropout.
     #[serde(default)]
     pub seed: Option<serde_json::Value>,

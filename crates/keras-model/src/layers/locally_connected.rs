@@ -3,11 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::arrays::KernelAndBias;
 use super::conv::one;
 use super::spatial::{DataFormat, Padding, Sizes, Window, channels};
 use super::{LayerConfig, yes};
 use crate::activations::Activation;
-use crate::objects::{Constraint, Initializer, Regularizer};
 use crate::variables::{VariableSpec, Variables};
 use crate::{Call, KerasTensor, Result, Shape};
 
@@ -33,24 +33,9 @@ pub struct LocallyConnected<const RANK: usize> {
     /// Whether a bias is added.
     #[serde(default = "yes")]
     pub use_bias: bool,
-    /// How the kernels start.
-    #[serde(default)]
-    pub kernel_initializer: Initializer,
-    /// How the bias starts.
-    #[serde(default = "Initializer::zeros")]
-    pub bias_initializer: Initializer,
-    /// Penalty on the kernels.
-    #[serde(default)]
-    pub kernel_regularizer: Option<Regularizer>,
-    /// Penalty on the bias.
-    #[serde(default)]
-    pub bias_regularizer: Option<Regularizer>,
-    /// What the kernels are forced to after each update.
-    #[serde(default)]
-    pub kernel_constraint: Option<Constraint>,
-    /// What the bias is forced to after each update.
-    #[serde(default)]
-    pub bias_constraint: Option<Constraint>,
+    /// How kernel and bias start, and what training does to them.
+    #[serde(flatten)]
+    pub arrays: KernelAndBias,
     /// How the kernels are kept: 1 place by place, 2 as a dense matrix with zeros, 3 as the
     /// elements of that which are not zero.
     #[serde(default = "one")]

@@ -20,6 +20,7 @@
 
 use std::cell::Cell;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
@@ -159,7 +160,11 @@ macro_rules! layers {
     };
 }
 
-type ConfigError = serde_path_to_error::Error<serde_json::Error>;
+/// What is wrong with a config, and where.
+struct ConfigError {
+    path: String,
+    reason: serde_json::Error,
+}
 
 /// How configs are read: configs nest layers, and serde hands no context down.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -176,18 +181,35 @@ thread_local! {
     static READING: Cell<Reading> = const { Cell::new(Reading::Idle) };
 }
 
-fn typed<'de, T: Deserialize<'de>>(config: &'de Value) -> Result<T, ConfigError> {
+fn typed<T: DeserializeOwned>(config: &Value) -> Result<T, ConfigError> {
     if READING.get() == Reading::Tracked {
-        return serde_path_to_error::deserialize(config);
+        return tracked(config);
     }
-    let nowhere = || serde_path_to_error::Track::new().path();
-    T::deserialize(config).map_err(|error| ConfigError::new(nowhere(), error))
+    T::deserialize(config).map_err(|reason| ConfigError { path: ".".to_owned(), reason })
+}
+
+fn tracked<T: DeserializeOwned>(config: &Value) -> Result<T, ConfigError> {
+    fn place<T: DeserializeOwned>(config: &Value) -> Option<String> {
+        let read = serde_path_to_error::deserialize::<_, T>(config);
+        read.err().map(|error| error.path().to_string())
+    }
+    serde_path_to_error::deserialize(config).map_err(|error| {
+        let path = error.path().to_string();
+        // Of structs whose keys stand among those of others serde does not say which key it was.
+        let parts = [
+            place::<arrays::KernelAndBias>,
+            place::<arrays::RecurrentKernels>,
+            place::<quantized::Lora>,
+        ];
+        let found = parts.iter().filter(|_| path == ".").find_map(|part| part(config));
+        ConfigError { path: found.unwrap_or(path), reason: error.into_inner() }
+    })
 }
 
 /// Apart from its caller, whose stack frame would else hold a place for every type of config at
 /// each level of nesting.
 #[inline(never)]
-fn boxed<'de, T: Deserialize<'de>>(config: &'de Value) -> Result<Box<T>, ConfigError> {
+fn boxed<T: DeserializeOwned>(config: &Value) -> Result<Box<T>, ConfigError> {
     typed(config).map(Box::new)
 }
 
@@ -203,6 +225,7 @@ pub mod adaptive_pooling;
 pub mod add;
 pub mod additive_attention;
 pub mod alpha_dropout;
+pub mod arrays;
 pub mod attention;
 pub mod aug_mix;
 pub mod auto_contrast;
@@ -589,7 +612,7 @@ impl Layer {
         let config = object.get("config").unwrap_or(&Value::Null);
         let name = config.get("name").and_then(Value::as_str).unwrap_or(class);
         let wrong = |e: ConfigError| {
-            Error::config(format!("{name}/{}", e.path()), format!("{class}: {}", e.inner()))
+            Error::config(format!("{name}/{}", e.path), format!("{class}: {}", e.reason))
         };
         let common: Common = typed(config).map_err(wrong)?;
         let base = Base {

@@ -63,7 +63,7 @@ impl<'de, C: DeserializeOwned> Deserialize<'de> for Recurrent<C> {
 
 /// The keys of one of several types whose keys stand in one object.
 pub(super) fn part<T: DeserializeOwned, E: serde::de::Error>(config: &Value) -> Result<T, E> {
-    typed(config).map_err(|e| E::custom(format!("{}: {}", e.path(), e.inner())))
+    typed(config).map_err(|e| E::custom(format!("{}: {}", e.path, e.reason)))
 }
 
 impl Options {

@@ -2,11 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::arrays::RecurrentKernels;
 use super::recurrent::{Cell, tanh};
 use super::{LayerConfig, Step, yes};
 use crate::activations::Activation;
 use crate::json::Float;
-use crate::objects::{Constraint, Initializer, Regularizer};
 use crate::variables::{VariableSpec, Variables};
 use crate::{Call, KerasTensor, Result, Shape};
 
@@ -21,33 +21,9 @@ pub struct SimpleRNNCell {
     /// Whether a bias is added.
     #[serde(default = "yes")]
     pub use_bias: bool,
-    /// How the kernel starts.
-    #[serde(default)]
-    pub kernel_initializer: Initializer,
-    /// How the recurrent kernel starts.
-    #[serde(default = "Initializer::orthogonal")]
-    pub recurrent_initializer: Initializer,
-    /// How the bias starts.
-    #[serde(default = "Initializer::zeros")]
-    pub bias_initializer: Initializer,
-    /// Penalty on the kernel.
-    #[serde(default)]
-    pub kernel_regularizer: Option<Regularizer>,
-    /// Penalty on the recurrent kernel.
-    #[serde(default)]
-    pub recurrent_regularizer: Option<Regularizer>,
-    /// Penalty on the bias.
-    #[serde(default)]
-    pub bias_regularizer: Option<Regularizer>,
-    /// What the kernel is forced to after each update.
-    #[serde(default)]
-    pub kernel_constraint: Option<Constraint>,
-    /// What the recurrent kernel is forced to after each update.
-    #[serde(default)]
-    pub recurrent_constraint: Option<Constraint>,
-    /// What the bias is forced to after each update.
-    #[serde(default)]
-    pub bias_constraint: Option<Constraint>,
+    /// How the kernels and the bias start, and what training does to them.
+    #[serde(flatten)]
+    pub arrays: RecurrentKernels,
     /// Share of the inputs that is dropped while training.
     #[serde(default)]
     pub dropout: Float,

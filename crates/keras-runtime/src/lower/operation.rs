@@ -35,6 +35,7 @@ pub(crate) fn lower(op: &Operation, b: &mut Builder<'_>, call: &Call<'_>) -> Res
         ops::signal::lower,
         ops::tensorflow::lower,
         ops::tensorflow_image::lower,
+        ops::tensorflow_index::lower,
     ] {
         if let Some(outputs) = group(&c, name, b)? {
             return Ok(outputs);

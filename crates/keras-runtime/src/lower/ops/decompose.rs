@@ -52,11 +52,16 @@ pub(in crate::lower) fn lower(
         }
         "Inv" => {
             let x = known(b)?;
+            let x = if c.flag("adjoint", usize::MAX) { turned(b, x)? } else { x };
             let one = identity(b, x)?;
             b.op(Solve, &[x, one])?
         }
         "Solve" => equations(c, b, Solve)?,
-        "SolveTriangular" => equations(c, b, SolveTriangular { lower: c.flag("lower", 2) })?,
+        "SolveTriangular" => {
+            // Which triangle it is, is said of the matrix before it is transposed.
+            let lower = c.flag("lower", 2) != c.flag("adjoint", usize::MAX);
+            equations(c, b, SolveTriangular { lower })?
+        }
         "LuFactor" => {
             let x = known(b)?;
             return b.ops(LuFactor, &[x]).map(Some);
@@ -138,6 +143,7 @@ fn equations(c: &OpCall<'_>, b: &mut Builder<'_>, op: impl Into<crate::ops::Op>)
     let [a, right] = c.pair(b)?;
     let (a, right) = (to_float(b, a)?, to_float(b, right)?);
     let (a, right) = b.same_type(a, right)?;
+    let a = if c.flag("adjoint", usize::MAX) { turned(b, a)? } else { a };
     if b.rank(right) + 1 != b.rank(a) {
         return b.op(op, &[a, right]);
     }

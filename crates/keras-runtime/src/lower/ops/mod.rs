@@ -16,4 +16,5 @@ pub(super) mod scatter;
 pub(super) mod signal;
 pub(super) mod tensorflow;
 pub(super) mod tensorflow_image;
+pub(super) mod tensorflow_index;
 pub(super) mod values;

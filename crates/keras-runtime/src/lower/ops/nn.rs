@@ -214,7 +214,7 @@ fn convolve(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>, x: Value) -> Result
 }
 
 fn resized(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value) -> Result<Value> {
-    let size = sizes(c, "size", 1, 2).ok_or_else(|| b.error("has no size"))?;
+    let mut size = sizes(c, "size", 1, 2).ok_or_else(|| b.error("has no size"))?;
     let name = c.text("interpolation", 2).or_else(|| c.text("method", 2)).unwrap_or("bilinear");
     let how = resize::interpolation(name);
     let how = how.ok_or_else(|| b.unsupported(format!("interpolation {name:?}")))?;
@@ -222,6 +222,12 @@ fn resized(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value) -> Result<Value> {
     let first = b.rank(x).saturating_sub(if is_first(c) { 2 } else { 3 });
     let dtype = b.dtype(x);
     let mut y = x;
+    if c.flag("preserve_aspect_ratio", usize::MAX) {
+        let from: Vec<usize> = b.shape(x).iter().skip(first).copied().take(2).collect();
+        let shares = size.iter().zip(&from).map(|(to, n)| *to as f64 / (*n).max(1) as f64);
+        let share = shares.fold(f64::INFINITY, f64::min);
+        size = from.iter().map(|n| (*n as f64 * share).round_ties_even() as usize).collect();
+    }
     if c.flag("legacy", usize::MAX) && !c.flag("half_pixel_centers", usize::MAX) {
         if !matches!(how, Interpolation::Nearest | Interpolation::Bilinear) {
             return Err(b.unsupported(format!("interpolation {name:?} of TensorFlow 1")));

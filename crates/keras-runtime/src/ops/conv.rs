@@ -335,13 +335,12 @@ impl Conv {
     fn turned_kernel(&self, b: &mut Builder<'_>, mut kernel: Value) -> Result<Value> {
         let shape = b.shape(kernel).to_vec();
         let &[ref taps @ .., depth, filters] = shape.as_slice() else { return Ok(kernel) };
-        for axis in (0..taps.len()).filter(|axis| taps[*axis] > 1) {
-            kernel = b.flip(kernel, axis)?;
+        let (count, each) = (size(taps), filters / self.groups);
+        kernel = b.reshape(kernel, [count, depth, self.groups, each])?;
+        if count > 1 {
+            kernel = b.flip(kernel, 0)?;
         }
-        let (n, each) = (taps.len(), filters / self.groups);
-        kernel = b.reshape(kernel, [taps, &[depth, self.groups, each]].concat())?;
-        let order = (0..n).chain([n + 2, n + 1, n]);
-        kernel = b.transpose(kernel, order.collect::<Vec<_>>())?;
+        kernel = b.transpose(kernel, [0, 3, 2, 1])?;
         b.reshape(kernel, [taps, &[each, self.groups * depth]].concat())
     }
 }

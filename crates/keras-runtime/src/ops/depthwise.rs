@@ -7,7 +7,7 @@ use super::window::{Cube, Window, inner};
 use super::{Gradient, Operator, Out, Spec, Types, inputs, no_gradient, single, size, upstream};
 use crate::element::Real;
 use crate::graph::{Builder, Value};
-use crate::kernels::{Combine, Run, parallel, slide};
+use crate::kernels::{Combine, PlainLoop, Run, dispatch_loop, parallel, slide};
 use crate::tensor::{View, out};
 use crate::{Error, Result};
 
@@ -230,6 +230,23 @@ impl Operator for DepthwiseGradient {
     }
 }
 
+/// `to += a · b`
+struct AddProducts<'a, T> {
+    a: &'a [T],
+    b: &'a [T],
+    to: &'a mut [T],
+}
+
+impl<T: Real> PlainLoop for AddProducts<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let products = self.a.iter().zip(self.b);
+        self.to.iter_mut().zip(products).for_each(|(to, (a, b))| *to += *a * *b);
+    }
+}
+
 fn to_input<T: Real>(kernel: &[T], dy: &[T], cube: &Cube, channels: usize, dx: &mut [T]) {
     let filters = kernel.len() / cube.taps().max(1);
     let multiplier = (filters / channels).max(1);
@@ -242,7 +259,7 @@ fn to_input<T: Real>(kernel: &[T], dy: &[T], cube: &Cube, channels: usize, dx: &
                 let dx = &mut dx[position * channels..][..channels];
                 let kernel = &kernel[tap * filters..][..filters];
                 if multiplier == 1 {
-                    dx.iter_mut().zip(dy).zip(kernel).for_each(|((x, d), k)| *x += *d * *k);
+                    dispatch_loop(AddProducts { a: dy, b: kernel, to: dx });
                     return;
                 }
                 let groups = dy.chunks_exact(multiplier).zip(kernel.chunks_exact(multiplier));
@@ -264,7 +281,7 @@ fn to_kernel<T: Real>(x: &[T], dy: &[T], cube: &Cube, channels: usize, dk: &mut 
             let x = &x[(start + position) * channels..][..channels];
             let dk = &mut dk[tap * filters..][..filters];
             if multiplier == 1 {
-                dk.iter_mut().zip(dy).zip(x).for_each(|((k, d), x)| *k += *d * *x);
+                dispatch_loop(AddProducts { a: dy, b: x, to: dk });
                 return;
             }
             let groups = dk.chunks_exact_mut(multiplier).zip(dy.chunks_exact(multiplier));

@@ -110,6 +110,7 @@ fn with_exponential<T: Real>(
 /// Multiplies each `d` by the derivative at `x`, where the function is `y`.
 pub(super) fn slope<T: Real>(function: &Function, x: &[T], y: &[T], d: &mut [T]) {
     let (zero, one, half) = (T::zero(), T::one(), c::<T>(0.5));
+    // Factors rather than branches: a choice of two constants is not vectorised.
     let when = move |holds: bool| if holds { one } else { zero };
     // A loop of its own for each function, so that the compiler can vectorise it.
     macro_rules! each {
@@ -172,17 +173,14 @@ pub(super) fn slope<T: Real>(function: &Function, x: &[T], y: &[T], d: &mut [T])
         }),
         Function::Relu { max, slope, threshold } => {
             let (max, slope, threshold) = (c::<T>(max), c::<T>(slope), c::<T>(threshold));
-            each!(|x, _y| if x > threshold && x < max {
-                one
-            } else if x > threshold {
-                zero
-            } else {
-                slope
+            each!(|x, _y| {
+                let above = when(x > threshold);
+                above * when(x < max) + (one - above) * slope
             });
         }
         Function::LeakyRelu(slope) => {
             let slope = c::<T>(slope);
-            each!(|x, _y| if x > zero { one } else { slope });
+            each!(|x, _y| slope + when(x > zero) * (one - slope));
         }
         Function::Elu(alpha) => {
             let alpha = c::<T>(alpha);
@@ -216,11 +214,12 @@ pub(super) fn slope<T: Real>(function: &Function, x: &[T], y: &[T], d: &mut [T])
         }),
         Function::HardSigmoid => {
             let three = c::<T>(3.0);
-            each!(|x, _y| when(x > -three && x < three) / c(6.0));
+            let sixth = c::<T>(1.0 / 6.0);
+            each!(|x, _y| when(x > -three) * when(x < three) * sixth);
         }
         Function::HardSigmoidKeras2 => {
             let (slope, end) = (c::<T>(0.2), c::<T>(2.5));
-            each!(|x, _y| when(x >= -end && x <= end) * slope);
+            each!(|x, _y| when(x >= -end) * when(x <= end) * slope);
         }
         Function::HardSilu => {
             let (three, six) = (c::<T>(3.0), c::<T>(6.0));
@@ -232,7 +231,7 @@ pub(super) fn slope<T: Real>(function: &Function, x: &[T], y: &[T], d: &mut [T])
                 (x + x + three) / six
             });
         }
-        Function::HardTanh => each!(|x, _y| when(x >= -one && x <= one)),
+        Function::HardTanh => each!(|x, _y| when(x >= -one) * when(x <= one)),
         Function::HardShrink(limit) | Function::SoftShrink(limit) => {
             let limit = c::<T>(limit);
             each!(|x, _y| when(x.abs() > limit));
@@ -253,14 +252,14 @@ pub(super) fn slope<T: Real>(function: &Function, x: &[T], y: &[T], d: &mut [T])
         } else {
             one
         }),
-        Function::SparseSigmoid => each!(|x, _y| when(x > -one && x < one) * half),
+        Function::SparseSigmoid => each!(|x, _y| when(x > -one) * when(x < one) * half),
         Function::Squareplus(b) => {
             let b = c::<T>(b);
             each!(|x, _y| half * (one + x / (x * x + b).sqrt()));
         }
         Function::Clip(low, high) => {
             let (low, high) = (c::<T>(low), c::<T>(high));
-            each!(|x, _y| when(x >= low && x <= high));
+            each!(|x, _y| when(x >= low) * when(x <= high));
         }
     }
 }

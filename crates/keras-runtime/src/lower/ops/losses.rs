@@ -39,6 +39,9 @@ pub(in crate::lower) fn lower(
         "CategoricalCrossentropy" => {
             let [target, output] = targets(c, b)?;
             let axis = c.axis(b, output, 3, -1)?;
+            if c.flag("from_logits", 2) {
+                return Ok(Some(vec![softmax_cross_entropy(b, target, output, axis)?]));
+            }
             let logs = logs(c, b, output, axis, true)?;
             let product = b.mul(target, logs)?;
             let sum = b.sum(product, &[axis], false)?;
@@ -160,6 +163,31 @@ fn logs(
     let output = b.unary(Function::Log, output)?;
     let sum = activation::logsumexp(b, output, &[axis], true)?;
     b.sub(output, sum)
+}
+
+/// `-Σ labels · log softmax(logits)` along an axis.
+///
+/// # Gradient
+/// To the logits TensorFlow's `softmax(logits) - labels`, whatever the sum of the labels is.
+pub(super) fn softmax_cross_entropy(
+    b: &mut Builder<'_>,
+    labels: Value,
+    logits: Value,
+    axis: usize,
+) -> Result<Value> {
+    let total = activation::logsumexp(b, logits, &[axis], true)?;
+    let logs = b.sub(logits, total)?;
+    let product = b.mul(labels, logs)?;
+    let sum = b.sum(product, &[axis], false)?;
+    let y = b.unary(Function::Neg, sum)?;
+    b.with_gradient_of(y, |b| {
+        let (given, known) = (b.stop_gradient(labels)?, b.stop_gradient(logs)?);
+        let (to_logits, to_labels) = (b.mul(given, logits)?, b.mul(labels, known)?);
+        let both = b.add(to_logits, to_labels)?;
+        let sum = b.sum(both, &[axis], true)?;
+        let y = b.sub(total, sum)?;
+        b.at(y, axis, 0)
+    })
 }
 
 fn batch_norm(c: &OpCall<'_>, b: &mut Builder<'_>) -> Result<Value> {

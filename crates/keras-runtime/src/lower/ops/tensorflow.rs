@@ -190,20 +190,23 @@ fn crossentropy(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>) -> Result<Value
         let near = b.unary(Function::Neg, near)?;
         let near = b.unary(Function::Softplus, near)?;
         let sum = b.sub(high, product)?;
-        return b.add(sum, near);
+        let y = b.add(sum, near)?;
+        // The slope where a logit is 0, too.
+        return b.with_gradient_of(y, |b| {
+            let soft = b.unary(Function::Softplus, logits)?;
+            b.sub(soft, product)
+        });
     }
     let axis = c.axis(b, logits, 2, -1)?;
+    if name == "SoftmaxCrossEntropy" {
+        return super::losses::softmax_cross_entropy(b, labels, logits, axis);
+    }
     let total = activation::logsumexp(b, logits, &[axis], true)?;
     let logs = b.sub(logits, total)?;
-    let sum = if name == "SparseSoftmaxCrossEntropy" {
-        let places = b.expand(labels, axis)?;
-        let chosen = b.gather_along(logs, places, axis)?;
-        b.at(chosen, axis, 0)?
-    } else {
-        let product = b.mul(labels, logs)?;
-        b.sum(product, &[axis], false)?
-    };
-    b.unary(Function::Neg, sum)
+    let places = b.expand(labels, axis)?;
+    let chosen = b.gather_along(logs, places, axis)?;
+    let chosen = b.at(chosen, axis, 0)?;
+    b.unary(Function::Neg, chosen)
 }
 
 /// The mean of the rows of each segment, or their sum by the root of their number.

@@ -35,7 +35,7 @@ const G: [[f64; 3]; IN] = {
 
 /// Bytes of the transformed tiles that are worked on at once: they stay in the cache, and the kernel
 /// is read once for all of them.
-const BLOCK_BYTES: usize = 3 << 19;
+const BLOCK_BYTES: usize = 3 << 20;
 
 /// A transformed kernel `[3, 3, channels, filters]`: 36 matrices `[channels, filters]`.
 #[derive(Clone, Debug)]

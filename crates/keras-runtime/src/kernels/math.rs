@@ -85,23 +85,27 @@ impl Kernel for Map<'_> {
     }
 }
 
-/// Replaces each row of `n` numbers by `exp(x - largest) / Σ exp(x - largest)`.
-pub(crate) fn softmax(x: &mut [f32], n: usize) {
+/// Replaces each row of `n` numbers by `exp(x - largest) / Σ exp(x - largest)`, or by the `log` of that.
+pub(crate) fn softmax(x: &mut [f32], n: usize, log: bool) {
     for row in x.chunks_exact_mut(n.max(1)) {
-        dispatch(SoftmaxRow(row));
+        dispatch(SoftmaxRow { row, log });
     }
 }
 
-struct SoftmaxRow<'a>(&'a mut [f32]);
+struct SoftmaxRow<'a> {
+    row: &'a mut [f32],
+    log: bool,
+}
 
 impl Kernel for SoftmaxRow<'_> {
     type Output = ();
 
     #[inline(always)]
     unsafe fn run<S: Simd>(self) {
-        let (chunks, rest) = self.0.split_at_mut(self.0.len() / S::LANES * S::LANES);
+        let Self { row, log } = self;
+        let (chunks, rest) = row.split_at_mut(row.len() / S::LANES * S::LANES);
         // SAFETY: the caller has the instruction set; chunks have `LANES` numbers, the rest less;
-        // `lanes` has as many as the widest vector.
+        // `lanes` and `tail` have as many as the widest vector.
         unsafe {
             let mut lanes = [f32::NEG_INFINITY; MOST_LANES];
             let mut largest = S::splat(f32::NEG_INFINITY);
@@ -114,20 +118,28 @@ impl Kernel for SoftmaxRow<'_> {
             let from = S::splat(largest);
             let mut sum = S::splat(0.0);
             for chunk in chunks.chunks_exact_mut(S::LANES) {
-                let e = exp::<S>(S::sub(S::load(chunk.as_ptr()), from));
+                let x = S::sub(S::load(chunk.as_ptr()), from);
+                let e = exp::<S>(x);
                 sum = S::add(sum, e);
-                S::store(chunk.as_mut_ptr(), e);
+                S::store(chunk.as_mut_ptr(), if log { x } else { e });
             }
-            let mut lanes = [0.0_f32; MOST_LANES];
+            let (mut lanes, mut tail) = ([0.0_f32; MOST_LANES], [0.0_f32; MOST_LANES]);
             S::store(lanes.as_mut_ptr(), sum);
             let count = rest.len();
             if count > 0 {
-                let e = exp::<S>(S::sub(S::load_first(rest.as_ptr(), count), from));
-                S::store_first(rest.as_mut_ptr(), count, e);
+                let x = S::sub(S::load_first(rest.as_ptr(), count), from);
+                let e = exp::<S>(x);
+                S::store_first(tail.as_mut_ptr(), count, e);
+                S::store_first(rest.as_mut_ptr(), count, if log { x } else { e });
             }
-            let sum: f32 = lanes.iter().chain(rest.iter()).sum();
-            let scale = sum.recip();
-            chunks.iter_mut().chain(rest).for_each(|y| *y *= scale);
+            let sum: f32 = lanes.iter().chain(&tail).sum();
+            if log {
+                let log = sum.ln();
+                row.iter_mut().for_each(|y| *y -= log);
+            } else {
+                let scale = sum.recip();
+                row.iter_mut().for_each(|y| *y *= scale);
+            }
         }
     }
 }
@@ -355,11 +367,13 @@ mod tests {
             for n in [1, 5, 16, 37] {
                 let x: Vec<f32> = (0..n).map(|i| (i * 37 % 17) as f32 - 8.0).collect();
                 let sum: f64 = x.iter().map(|x| f64::from(*x).exp()).sum();
-                let mut y = x.clone();
-                dispatch_on(isa, SoftmaxRow(&mut y));
-                for (x, y) in x.iter().zip(&y) {
+                let (mut y, mut logs) = (x.clone(), x.clone());
+                dispatch_on(isa, SoftmaxRow { row: &mut y, log: false });
+                dispatch_on(isa, SoftmaxRow { row: &mut logs, log: true });
+                for ((x, y), log) in x.iter().zip(&y).zip(&logs) {
                     let exact = f64::from(*x).exp() / sum;
                     assert!((f64::from(*y) - exact).abs() <= 1e-6 * exact, "{isa:?} {n}");
+                    assert!((f64::from(*log) - exact.ln()).abs() <= 2e-6, "{isa:?} {n}");
                 }
             }
         }

@@ -6,9 +6,11 @@ use std::marker::PhantomData;
 use super::crew;
 
 /// Multiplications that are worth a thread that waits for them.
+#[cfg(feature = "parallel")]
 const PAYS: usize = 1 << 16;
 
 /// Multiplications that are worth waking a thread up, which takes some microseconds.
+#[cfg(feature = "parallel")]
 const WAKES: usize = 1 << 19;
 
 /// Threads that share work of so many multiplications.
@@ -17,7 +19,7 @@ pub(crate) fn threads(work: usize) -> usize {
     if work >= PAYS && !crew::is_working() && (work >= WAKES || crew::has_helpers()) {
         return rayon::current_num_threads().min(work / PAYS + 1);
     }
-    let _ = (work >= PAYS, WAKES);
+    let _ = work;
     1
 }
 

@@ -66,12 +66,10 @@ impl Softmax {
         let n = x.shape.last().copied().unwrap_or(1).max(1);
         let x = x.of::<T>(Self::NAME)?;
         let y = out::<T>(&mut y.data, Self::NAME)?;
-        if !self.log {
-            y.copy_from_slice(x);
-            if let Some(y) = T::singles(y) {
-                softmax(y, n);
-                return Ok(());
-            }
+        y.copy_from_slice(x);
+        if let Some(y) = T::singles(y) {
+            softmax(y, n, self.log);
+            return Ok(());
         }
         for (x, y) in x.chunks_exact(n).zip(y.chunks_exact_mut(n)) {
             let largest = x.iter().copied().fold(T::LOWEST, |a, b| if b > a { b } else { a });

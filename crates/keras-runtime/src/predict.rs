@@ -84,7 +84,8 @@ impl Predict {
 impl Model {
     /// The outputs for these inputs, all in the order of the model: `model.predict`.
     ///
-    /// Large batches are computed in parts, as [`Predict::memory`] says.
+    /// Large batches are computed in parts, as [`Predict::memory`] says, and in smaller ones that stay in
+    /// the cache where that is faster.
     ///
     /// # Errors
     /// [`Error::InputCount`] and [`Error::Input`] if the inputs are not what the model takes;

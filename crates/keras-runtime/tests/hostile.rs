@@ -9,6 +9,8 @@
 
 #[allow(dead_code, reason = "the other tests look at what was recorded")]
 mod cases;
+#[path = "../../keras-model/tests/support/damage.rs"]
+mod damage;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,6 +18,7 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use damage::{Random, hostile};
 use keras_runtime::{DType, Limits, Loader, Predict, Result, Tensor};
 use peak_alloc::PeakAlloc;
 use serde_json::{Value, json};
@@ -188,25 +191,8 @@ fn weights_fit_their_layers() {
     assert!(error.to_string().contains("shape"), "{error}");
 }
 
-/// A small generator of its own: the same inputs on every machine.
-struct Random(u64);
-
-impl Random {
-    /// `HOSTILE_SEED` asks for other inputs than the usual ones.
-    fn new(seed: u64) -> Self {
-        Self(std::env::var("HOSTILE_SEED").map_or(seed, |n| n.parse().unwrap()))
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % limit.max(1) as u64).unwrap_or(0)
-    }
-}
-
 /// Puts something bad in the place of one value of a tree.
-fn damage(value: &mut Value, random: &mut Random) {
+fn harm(value: &mut Value, random: &mut Random) {
     let children: Vec<&mut Value> = match value {
         Value::Array(items) => items.iter_mut().collect(),
         Value::Object(map) => map.values_mut().collect(),
@@ -216,26 +202,9 @@ fn damage(value: &mut Value, random: &mut Random) {
     if count > 0
         && let Some(child) = children.into_iter().nth(random.below(count))
     {
-        return damage(child, random);
+        return harm(child, random);
     }
-    *value = match random.below(16) {
-        0 => Value::Null,
-        1 => json!(-1),
-        2 => json!(0),
-        3 => json!(1_000_000_000_000_000_000_u64),
-        4 => json!(u64::MAX),
-        5 => json!(i64::MIN),
-        6 => json!(1e308),
-        7 => json!("NaN"),
-        8 => json!("valid"),
-        9 => json!([]),
-        10 => json!(1),
-        11 => json!(true),
-        12 => json!([1, 2]),
-        13 => json!(3_000_000_000_u64),
-        14 => json!(-3),
-        _ => json!(7),
-    };
+    *value = hostile(random);
 }
 
 /// Collects what must not happen: panics, and what takes long or much memory.
@@ -298,7 +267,7 @@ fn damaged(models: &[(Value, Vec<Tensor>)], inputs: usize) {
         for _ in 0..=random.below(2) {
             // The arguments of an operation stand in its call.
             let call = random.below(8) == 0 || is_operation && random.below(3) > 0;
-            damage(&mut layer[if call { "inbound_nodes" } else { "config" }], &mut random);
+            harm(&mut layer[if call { "inbound_nodes" } else { "config" }], &mut random);
         }
         let how = Predict::new().training(random.below(4) == 0);
         let text = config.to_string();

@@ -6,6 +6,11 @@
 //! come from interpolation at 0, ±1/√2, ±√2 and infinity, which rounds better than whole numbers
 //! do: the error is at most twice that of plain sums (measured over 32 to 512 channels).
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "rows and columns of tiles are counted alike, whatever is read with them"
+)]
+
 use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
 use std::sync::Arc;
 

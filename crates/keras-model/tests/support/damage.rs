@@ -7,6 +7,7 @@ pub(crate) struct Random(u64);
 
 impl Random {
     /// `HOSTILE_SEED` asks for other inputs than the usual ones.
+    #[allow(clippy::unwrap_used, reason = "a seed that is no number must not go unseen")]
     pub(crate) fn new(seed: u64) -> Self {
         Self(std::env::var("HOSTILE_SEED").map_or(seed, |n| n.parse().unwrap()))
     }

@@ -89,8 +89,10 @@ fn row(question: Question, path: &PathBuf, times: usize, threads: usize) -> Vec<
     }
     let wanted = PEERS[0].1(question, path);
     let mut taken: Vec<Vec<Duration>> = vec![Vec::new(); PEERS.len()];
-    for _ in 0..times {
-        for ((name, answer), taken) in PEERS.iter().zip(&mut taken) {
+    for round in 0..times {
+        // Memory that the one before gave back is the next one's: each is next to begin in its turn.
+        for at in (0..PEERS.len()).map(|n| (n + round) % PEERS.len()) {
+            let ((name, answer), taken) = (PEERS[at], &mut taken[at]);
             let (wall, cpu) = (Instant::now(), cpu_time());
             let found = std::panic::catch_unwind(|| answer(question, path)).ok().flatten();
             let time = if threads == 1 { cpu_time() - cpu } else { wall.elapsed() };

@@ -243,7 +243,7 @@ mod tests {
             };
             fuse(&mut graph).unwrap();
             assert_eq!(graph.nodes.len(), 1);
-            let plan = Plan::new(graph, &PackedCache::default()).unwrap();
+            let plan = Plan::new(graph, &PackedCache::default(), true).unwrap();
             assert_eq!(plan.run(&[x.view()]).unwrap(), [y]);
         }
     }

@@ -70,7 +70,7 @@
 //! take three times as long with 2. Operations that are worth it are shared among rayon's threads
 //! (`RAYON_NUM_THREADS`), which look for more work for 0.1 ms after they had some. Large batches go
 //! through in parts whose values stay in the cache. Convolutions with windows of 3 x 3 and enough
-//! channels are made by Winograd's filtering, which rounds at most twice as much as plain sums do.
+//! channels are made by Winograd's filtering, which rounds about twice as much as plain sums do; [`Loader::winograd`] turns it off.
 //!
 //! # Gradients
 //!

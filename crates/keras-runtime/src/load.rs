@@ -25,6 +25,7 @@ pub struct Loader {
     file: keras_model::Loader,
     objects: CustomObjects,
     limits: Limits,
+    without_winograd: bool,
 }
 
 impl Loader {
@@ -77,6 +78,22 @@ impl Loader {
         self
     }
 
+    /// Whether convolutions with windows of 3 x 3, steps of 1 and at least 32 channels and filters
+    /// are made by Winograd's filtering: in a third of the time, with about twice the rounding
+    /// error of plain sums, and four times the memory for their kernels. An input that is infinite or
+    /// no number reaches all of a tile of 4 x 4 outputs. On by default.
+    ///
+    /// ```
+    /// let path = "../../fixtures/models/k3_cnn.keras";
+    /// let model = keras_runtime::Loader::new().winograd(false).load(path)?;
+    /// # Ok::<(), keras_runtime::Error>(())
+    /// ```
+    #[must_use]
+    pub fn winograd(mut self, winograd: bool) -> Self {
+        self.without_winograd = !winograd;
+        self
+    }
+
     /// Choices of [`keras_model::Loader`]: backend, weights by name...
     #[must_use]
     pub fn file(mut self, loader: keras_model::Loader) -> Self {
@@ -90,7 +107,7 @@ impl Loader {
     /// [`Error::Model`](crate::Error::Model) if the file is broken or names what has to be mapped:
     /// all of it at once.
     pub fn load(&self, path: impl AsRef<Path>) -> Result<Model> {
-        Model::with_limits(self.loader().load(path)?, self.limits)
+        self.model(self.loader().load(path)?)
     }
 
     /// Loads the file that `bytes` are.
@@ -98,7 +115,7 @@ impl Loader {
     /// # Errors
     /// As [`load`](Self::load).
     pub fn from_bytes(&self, bytes: impl Into<Bytes>) -> Result<Model> {
-        Model::with_limits(self.loader().from_bytes(bytes)?, self.limits)
+        self.model(self.loader().from_bytes(bytes)?)
     }
 
     /// Loads an architecture (`model.to_json()`) and the weights saved beside it.
@@ -110,8 +127,13 @@ impl Loader {
         architecture: impl AsRef<Path>,
         weights: impl AsRef<Path>,
     ) -> Result<Model> {
-        let file = self.loader().load_with_weights(architecture, weights)?;
-        Model::with_limits(file, self.limits)
+        self.model(self.loader().load_with_weights(architecture, weights)?)
+    }
+
+    fn model(&self, file: keras_model::ModelFile) -> Result<Model> {
+        let mut model = Model::with_limits(file, self.limits)?;
+        model.winograd = !self.without_winograd;
+        Ok(model)
     }
 
     fn loader(&self) -> keras_model::Loader {

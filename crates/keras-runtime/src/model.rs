@@ -50,6 +50,8 @@ pub struct Model {
     limits: Limits,
     plans: Mutex<Vec<(PlanKey, Planned)>>,
     packed: PackedCache,
+    /// [`Loader::winograd`].
+    pub(crate) winograd: bool,
     has_independent_rows: bool,
     pub(crate) is_stateful: bool,
     pub(crate) states: Mutex<States>,
@@ -169,6 +171,7 @@ impl Model {
             limits,
             plans: Mutex::default(),
             packed: PackedCache::default(),
+            winograd: true,
             has_independent_rows,
             is_stateful,
             states: Mutex::default(),
@@ -378,7 +381,7 @@ impl Model {
         let found = wrt.map(|wrt| self.differentiate(&mut builder, wrt, &values, &mut outputs));
         let found = found.transpose()?;
         let (graph, extras) = builder.finish(outputs);
-        let plan = Plan::new(graph, &self.packed)?;
+        let plan = Plan::new(graph, &self.packed, self.winograd)?;
         self.limits.check_memory("the values of the model", Some(plan.bytes()))?;
         Ok(Lowered { plan, extras, found })
     }

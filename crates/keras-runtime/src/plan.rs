@@ -73,11 +73,11 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    pub(crate) fn new(graph: Graph, cache: &PackedCache) -> Result<Self> {
+    pub(crate) fn new(graph: Graph, cache: &PackedCache, winograd: bool) -> Result<Self> {
         let mut graph = graph;
         drop_unused(&mut graph);
         fuse(&mut graph)?;
-        pack(&mut graph, cache);
+        pack(&mut graph, cache, winograd);
         let owners = owners(&graph);
         let last_use = last_use(&graph, &owners);
         let mut layout = Layout::default();
@@ -238,7 +238,7 @@ fn drop_unused(graph: &mut Graph) {
 
 /// Brings constant weights into the form that the inner loops read. What was computed for that only
 /// is let go.
-fn pack(graph: &mut Graph, cache: &PackedCache) {
+fn pack(graph: &mut Graph, cache: &PackedCache, winograd: bool) {
     let mut users = vec![0_usize; graph.specs.len()];
     for value in graph.nodes.iter().flat_map(|n| &n.inputs).chain(&graph.outputs) {
         if let Some(users) = users.get_mut(value.0) {
@@ -259,7 +259,8 @@ fn pack(graph: &mut Graph, cache: &PackedCache) {
             Op::MatMul(op) => op.pack(cache, rows, constant.view()),
             Op::Conv(op) => {
                 let output = outputs.first().and_then(|v| graph.specs.get(v.0));
-                op.pack(cache, constant.view(), output.map_or(&[], |s| &s.shape))
+                let output = output.filter(|_| winograd).map(|s| s.shape.as_slice());
+                op.pack(cache, constant.view(), output)
             }
             Op::ConvTranspose(op) => op.pack(cache, constant.view()),
             Op::Recurrent(op) => op.pack(cache, constant.view()),

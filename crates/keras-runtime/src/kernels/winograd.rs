@@ -4,7 +4,7 @@
 //! Tiles of 6 x 6 places are transformed, `V = Bᵀ d B`; for each of the 36 places a matrix product
 //! with the transformed kernel, `M = V U`, sums over channels; `Y = Aᵀ M A` are the outputs. All three
 //! come from interpolation at 0, ±1/√2, ±√2 and infinity, which rounds better than whole numbers
-//! do: the error is at most twice that of plain sums (measured over 32 to 512 channels).
+//! do: the error is about twice that of plain sums (measured over 32 to 512 channels).
 
 #![allow(
     clippy::needless_range_loop,

@@ -87,7 +87,7 @@ pub(crate) fn gradients_of(
     let smooth: Vec<_> = ends.into_iter().filter(|(y, _)| b.dtype(*y).is_float()).collect();
     let found = backward(&mut b, &smooth, &inputs).unwrap();
     let (graph, _) = b.finish(found.iter().copied().flatten().collect());
-    let plan = Plan::new(graph, &PackedCache::default()).unwrap();
+    let plan = Plan::new(graph, &PackedCache::default(), true).unwrap();
     let views: Vec<View<'_>> = x.iter().map(Tensor::view).collect();
     let mut gradients = plan.run(&views).unwrap().into_iter();
     found.iter().map(|found| found.and_then(|_| gradients.next())).collect()

@@ -44,10 +44,15 @@ impl Conv {
     }
 
     /// Brings a constant kernel into the form that the inner loop reads; `output` is the shape of
-    /// the result.
-    pub(crate) fn pack(&mut self, cache: &PackedCache, kernel: View<'_>, output: &[usize]) -> bool {
+    /// the result if it may be made by [`Winograd`].
+    pub(crate) fn pack(
+        &mut self,
+        cache: &PackedCache,
+        kernel: View<'_>,
+        output: Option<&[usize]>,
+    ) -> bool {
         let Ok(data) = kernel.of::<f32>(Self::NAME) else { return false };
-        if let (&[3, 3, channels, filters], &[_, height, width, _]) = (kernel.shape, output)
+        if let (&[3, 3, channels, filters], Some(&[_, height, width, _])) = (kernel.shape, output)
             && self.groups == 1
             && [&self.window.strides, &self.window.dilation].iter().all(|v| **v == [1, 1])
             && channels.min(filters) >= TRANSFORMED.0
@@ -354,4 +359,28 @@ fn borders_and_groups() {
     let kernel = crate::Tensor::new([3, 1, 2], vec![1.0_f32; 6]).unwrap();
     let y = super::run(Conv::new(window, 2), &[x, kernel]).unwrap();
     assert_eq!(y.as_slice::<f32>().unwrap(), [3.0, 30.0, 6.0, 60.0, 5.0, 50.0]);
+}
+
+#[test]
+fn a_transformed_kernel_gives_what_the_plain_one_gives() {
+    let window = Window {
+        size: vec![3, 3],
+        strides: vec![1, 1],
+        dilation: vec![1, 1],
+        borders: vec![(1, 1), (1, 1)],
+    };
+    let numbers = |n: usize| (0..n).map(|i| (i * 37 % 17) as f32 / 8.0 - 1.0).collect::<Vec<_>>();
+    let x = crate::Tensor::new([2, 9, 10, 32], numbers(2 * 9 * 10 * 32)).unwrap();
+    let kernel = crate::Tensor::new([3, 3, 32, 33], numbers(9 * 32 * 33)).unwrap();
+    let made = |output: Option<&[usize]>| {
+        let mut op = Conv::new(window.clone(), 1);
+        assert!(op.pack(&PackedCache::default(), kernel.view(), output));
+        assert_eq!(op.winograd.is_some(), output.is_some_and(|shape| shape[1] >= TRANSFORMED.1));
+        super::run(op, &[x.clone(), kernel.clone()]).unwrap().as_slice::<f32>().unwrap().to_vec()
+    };
+    let plain = made(None);
+    assert_eq!(made(Some(&[2, 8, 10, 33])), plain, "small images are not transformed");
+    let transformed = made(Some(&[2, 9, 10, 33]));
+    let largest = plain.iter().fold(0.0_f32, |most, y| most.max(y.abs()));
+    assert!(plain.iter().zip(&transformed).all(|(a, b)| (a - b).abs() <= 1e-5 * largest));
 }

@@ -78,7 +78,7 @@ impl Loader {
         self
     }
 
-    /// Whether convolutions with windows of 3 x 3, steps of 1 and at least 32 channels and filters
+    /// Whether convolutions with windows of 3 x 3, steps of 1 and 32 to some 1000 channels and filters
     /// are made by Winograd's filtering: in a third of the time, with about twice the rounding
     /// error of plain sums, and four times the memory for their kernels. An input that is infinite or
     /// no number reaches all of a tile of 4 x 4 outputs. On by default.

@@ -20,10 +20,9 @@ pub(super) fn encode(
     }
     let mut x = if b.rank(x) == 0 { b.expand(x, 0)? } else { x };
     if mode == OutputMode::OneHot {
-        if let [outer @ .., _, 1] = b.shape(x)
-            && let outer = b.shape(x).get(..=outer.len()).unwrap_or_default().to_vec()
-        {
-            x = b.reshape(x, outer)?;
+        if let [_, .., 1] = b.shape(x) {
+            let outer = b.shape(x).split_last().map(|(_, outer)| outer.to_vec());
+            x = b.reshape(x, outer.unwrap_or_default())?;
         }
         return b.one_hot(x, depth, dtype);
     }

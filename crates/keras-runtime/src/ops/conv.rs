@@ -38,6 +38,9 @@ pub(crate) struct Conv {
 /// are computed by [`Winograd`]: in a third of the time. For fewer its matrices are too small.
 const TRANSFORMED: (usize, usize) = (32, 9);
 
+/// Channels times filters up to which they are: a transformed kernel takes four times the memory.
+const MOST_TRANSFORMED: usize = 1 << 20;
+
 impl Conv {
     pub(crate) fn new(window: Window, groups: usize) -> Self {
         Self { window, groups, finish: Finish::default(), packed: Vec::new(), winograd: None }
@@ -56,6 +59,7 @@ impl Conv {
             && self.groups == 1
             && [&self.window.strides, &self.window.dilation].iter().all(|v| **v == [1, 1])
             && channels.min(filters) >= TRANSFORMED.0
+            && channels.saturating_mul(filters) <= MOST_TRANSFORMED
             && height.min(width) >= TRANSFORMED.1
         {
             let pack = |b: &[f32], sizes: [usize; 2]| cache.get(b, sizes, sizes[1], 1);

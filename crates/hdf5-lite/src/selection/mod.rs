@@ -344,6 +344,15 @@ mod tests {
     }
 
     #[test]
+    fn more_runs_than_the_limit_are_not_collected() {
+        let limits = Limits { entries: 100, ..Limits::default() };
+        let axis = Hyperslab { start: 0, stride: 2, count: 1 << 60, block: 1 };
+        let selection = StoredSelection::Regular(vec![axis]);
+        assert!(selection.runs(&[1 << 61], &limits).is_err());
+        assert_eq!(selection.runs(&[200], &limits).unwrap().count(), 100);
+    }
+
+    #[test]
     fn hyperslabs_without_end_go_as_far_as_the_extent() {
         let axis = Hyperslab { start: 1, stride: 3, count: UNLIMITED, block: 2 };
         let selection = StoredSelection::Regular(vec![axis]);

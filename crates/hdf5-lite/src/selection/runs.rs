@@ -69,7 +69,9 @@ impl Product {
         let mut step = 1_u64;
         for (n, (axis, len)) in axes.iter().zip(extent).enumerate().rev() {
             if n + 1 == axes.len() {
-                inner = axis.intervals(*len).collect();
+                // One more than there may be says that there are too many.
+                let most = usize::try_from(limits.entries).unwrap_or(usize::MAX).saturating_add(1);
+                inner = axis.intervals(*len).take(most).collect();
                 limits.ask_entries("runs of a selection", inner.len())?;
             } else {
                 let mut positions = Vec::new();

@@ -3,10 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use keras_model::Loader;
 use keras_model::ops::OPERATIONS;
 use keras_model::source::dialect::tensorflow_functions;
-use keras_runtime::{DType, Model, Tensor};
+use keras_runtime::{DType, Loader, Tensor};
 use serde_json::Value;
 
 use crate::support::fixture;
@@ -35,14 +34,43 @@ fn text(model: &Value) -> String {
     model.as_str().map_or_else(|| model.to_string(), str::to_owned)
 }
 
+/// The Python functions of `fixtures/make/ops.py`.
+fn loader() -> Loader {
+    Loader::new()
+        .function("double_sine", |ops, x| ops.multiply(2.0, ops.sin(x)?))
+        .callable("both", |ops, x| {
+            let sum = ops.sum(x[1], &[0], false)?;
+            Ok(vec![ops.add(x[0], x[1])?, ops.multiply(x[0], sum)?])
+        })
+        .callable("weighted", |ops, x| Ok(vec![ops.multiply(x[0], ops.exp(x[1])?)?]))
+        .callable("step", |ops, x| {
+            Ok(vec![ops.tanh(ops.add(x[0], x[1])?)?, ops.multiply(x[0], x[1])?])
+        })
+        .callable("grow", |ops, x| Ok(vec![ops.multiply(1.5, x[0])?, x[0]]))
+        .callable("add_both", |ops, x| Ok(vec![ops.add(x[0], x[1])?]))
+        .callable("compose", |ops, x| {
+            let shifted = ops.add(ops.multiply(x[1], x[2])?, x[3])?;
+            Ok(vec![ops.multiply(x[0], x[2])?, shifted])
+        })
+        .callable("first", |ops, x| Ok(vec![ops.multiply(ops.sin(x[0])?, x[1])?]))
+        .callable("second", |ops, x| Ok(vec![ops.subtract(x[0], ops.square(x[1])?)?]))
+        .callable("ones", |ops, _| Ok(vec![ops.full(&[2], 1.0, DType::Float32)?]))
+        .callable("twos", |ops, _| Ok(vec![ops.full(&[2], 2.0, DType::Float32)?]))
+        .callable("bent", |ops, x| {
+            Ok(vec![ops.multiply(ops.tanh(x[0])?, ops.matmul(x[0], x[1])?)?])
+        })
+        .callable("cubic", |ops, x| Ok(vec![ops.multiply(x[0], ops.matmul(x[0], x[1])?)?]))
+        .callable("soft_with_place", |ops, x| {
+            let place = ops.operation("Argmax", [x[0].into()], [])?;
+            Ok(vec![ops.softmax(x[0], -1)?, place[0]])
+        })
+}
+
 /// What is wrong with the outputs of one case.
 fn wrong(case: &Value) -> Option<String> {
     let inputs: Vec<Tensor> = case["inputs"].as_array().unwrap().iter().map(tensor).collect();
-    let file = match Loader::new().from_bytes(text(&case["model"])) {
-        Ok(file) => file,
-        Err(error) => return Some(error.to_string()),
-    };
-    let found = match Model::from_file(file).and_then(|m| m.predict(&inputs)) {
+    let model = loader().from_bytes(text(&case["model"]));
+    let found = match model.and_then(|m| m.predict(&inputs)) {
         Ok(found) => found,
         Err(error) => return Some(error.to_string()),
     };
@@ -100,8 +128,7 @@ fn wrong_gradient(case: &Value, expected: &Value) -> Option<String> {
         expected.as_array()?.iter().map(|v| v.as_f64().unwrap_or(f64::NAN)).collect();
     let inputs: Vec<Tensor> = case["inputs"].as_array().unwrap().iter().map(tensor).collect();
     let y: Vec<Tensor> = case["outputs"].as_array().unwrap().iter().map(tensor).collect();
-    let file = Loader::new().from_bytes(text(&case["model"])).unwrap();
-    let model = Model::from_file(file).unwrap();
+    let model = loader().from_bytes(text(&case["model"])).unwrap();
     match gradients::gradients(&model, &inputs, &y, false) {
         Ok(found) => gradients::difference(&found, &inputs, &expected, 1e-4),
         Err(error) => Some(error.to_string()),

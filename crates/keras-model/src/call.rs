@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::activations::Activation;
 use crate::{Base, DType, Error, Result, Shape};
 
 /// A symbolic tensor: shape and element type, no values (`keras.KerasTensor`).
@@ -38,6 +39,8 @@ pub enum Arg<T> {
         /// Element type.
         dtype: DType,
     },
+    /// A Python function that an operation calls: one of Keras's activations or the author's.
+    Function(Box<Activation>),
     /// A Python slice; each part may be `null`.
     Slice([Box<Arg<T>>; 3]),
     /// Python's `...`.
@@ -62,7 +65,7 @@ impl<T> Arg<T> {
                     a.tensors(into);
                 }
             }
-            Self::Value(_) | Self::Array { .. } | Self::Ellipsis => {}
+            Self::Value(_) | Self::Array { .. } | Self::Function(_) | Self::Ellipsis => {}
         }
     }
 
@@ -72,6 +75,7 @@ impl<T> Arg<T> {
             Self::Tensor(t) => Arg::Tensor(f(t)?),
             Self::Value(v) => Arg::Value(v.clone()),
             Self::Array { value, dtype } => Arg::Array { value: value.clone(), dtype: *dtype },
+            Self::Function(function) => Arg::Function(function.clone()),
             Self::Slice([a, b, c]) => {
                 Arg::Slice([Box::new(a.map(f)?), Box::new(b.map(f)?), Box::new(c.map(f)?)])
             }
@@ -92,6 +96,14 @@ impl<T> Arg<T> {
     pub fn value(&self) -> Option<&Value> {
         match self {
             Self::Value(v) => Some(v),
+            _ => None,
+        }
+    }
+
+    /// The function, if it is one.
+    pub fn function(&self) -> Option<&Activation> {
+        match self {
+            Self::Function(function) => Some(function),
             _ => None,
         }
     }

@@ -7,10 +7,21 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::layers::custom::CustomConfig;
 use crate::{Error, Result, activations, layers};
+
+/// What stands for every Python lambda.
+pub(crate) const LAMBDA: &str = "<lambda>";
+
+/// The class of a lambda in Keras 3's files: its bytecode.
+pub(crate) const LAMBDA_CLASS: &str = "__lambda__";
+
+/// Whether an object of that class stands for a function of Python.
+pub(crate) fn is_function(class: &str) -> bool {
+    matches!(class, "function" | LAMBDA_CLASS)
+}
 
 /// The name of a `Lambda` layer's function: `<lambda>` where only its code is in the file.
 pub(crate) fn lambda_name(layer: &Value) -> &str {
@@ -19,7 +30,7 @@ pub(crate) fn lambda_name(layer: &Value) -> &str {
     let is_named = layer.get("config").and_then(|c| c.get("function_type"));
     let is_named = is_named.and_then(Value::as_str) != Some("lambda");
     let own = function.and_then(Value::as_str).filter(|_| is_named);
-    own.or(config).unwrap_or("<lambda>")
+    own.or(config).unwrap_or(LAMBDA)
 }
 
 thread_local! {
@@ -161,6 +172,7 @@ impl CustomObjects {
                 let layer = object.get("config").and_then(|c| c.get("name")).or(object.get("name"));
                 [layer.and_then(Value::as_str), Some(lambda_name(object))]
             }
+            Some(LAMBDA_CLASS) => [Some(LAMBDA), None],
             Some(class) => [text("registered_name"), Some(class)],
             None => [object.as_str(), None],
         };
@@ -176,7 +188,14 @@ impl CustomObjects {
             Value::Object(map) if map.contains_key("class_name") => {
                 let found = self.find(&Value::Object(map.clone())).cloned();
                 if let Some(CustomObject::Builtin { name, config }) = found {
-                    *value = builtin(&name, config, map.get("config"));
+                    let made = builtin(&name, config, map.get("config"));
+                    // Among the arguments of an operation a name alone is a text.
+                    let is_name = made.is_string();
+                    *value = if is_name {
+                        json!({"class_name": "function", "config": made})
+                    } else {
+                        made
+                    };
                     return;
                 }
                 map.values_mut().for_each(|v| self.replace(v));
@@ -216,7 +235,7 @@ fn builtin(name: &str, config: Map<String, Value>, old: Option<&Value>) -> Value
         merged.insert("activation".into(), name.into());
         "Activation"
     };
-    serde_json::json!({"class_name": class, "config": merged})
+    json!({"class_name": class, "config": merged})
 }
 
 /// The layer that takes a function's arguments: `relu(max_value=6)` is `ReLU(max_value=6)`.

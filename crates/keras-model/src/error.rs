@@ -115,7 +115,7 @@ impl UnknownObject {
     /// Whether predictions need it. Losses, metrics, optimizers, initializers, regularizers and
     /// constraints matter for training only.
     pub fn is_error(&self) -> bool {
-        matches!(self.kind, "layer" | "activation" | "operation")
+        matches!(self.kind, "layer" | "activation" | "function" | "operation")
     }
 }
 

@@ -3,9 +3,12 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::activations::Activation;
+use crate::custom_objects::is_function;
+use crate::layers::CLASSES;
 use crate::{Arg, DType, Error, Inputs, KerasTensor, Kind, Layer, Result, Shape};
 
 /// An output of a node.
@@ -220,15 +223,20 @@ fn inputs(node: &Value, layer: &str) -> Result<Inputs<Key2>> {
     let args = node.get("args").and_then(Value::as_array).ok_or_else(wrong)?;
     let kwargs = node.get("kwargs").and_then(Value::as_object);
     Ok(Inputs {
-        args: args.iter().map(arg).collect(),
-        kwargs: kwargs.into_iter().flatten().map(|(k, v)| (k.clone(), arg(v))).collect(),
+        args: args.iter().map(|a| arg(a, layer)).collect::<Result<_>>()?,
+        kwargs: kwargs
+            .into_iter()
+            .flatten()
+            .map(|(k, v)| Ok((k.clone(), arg(v, layer)?)))
+            .collect::<Result<_>>()?,
     })
 }
 
-fn arg(value: &Value) -> Arg<Key2> {
+fn arg(value: &Value, layer: &str) -> Result<Arg<Key2>> {
     let config = || value.get("config");
-    let part = |key| Box::new(arg(config().and_then(|c| c.get(key)).unwrap_or(&Value::Null)));
-    match (value, value.get("class_name").and_then(Value::as_str)) {
+    let part =
+        |key| arg(config().and_then(|c| c.get(key)).unwrap_or(&Value::Null), layer).map(Box::new);
+    Ok(match (value, value.get("class_name").and_then(Value::as_str)) {
         (_, Some("__keras_tensor__")) => match config().and_then(|c| c.get("keras_history")) {
             Some(Value::Array(h)) => match h.as_slice() {
                 [Value::String(name), node, index, ..] => {
@@ -239,7 +247,12 @@ fn arg(value: &Value) -> Arg<Key2> {
             },
             _ => Arg::Value(value.clone()),
         },
-        (_, Some("__slice__")) => Arg::Slice([part("start"), part("stop"), part("step")]),
+        (_, Some("__slice__")) => Arg::Slice([part("start")?, part("stop")?, part("step")?]),
+        (_, Some(class)) if is_function(class) || CLASSES.contains(&class) => {
+            let function = Activation::deserialize(value);
+            let wrong = |e: serde_json::Error| Error::config(layer, e.to_string());
+            Arg::Function(Box::new(function.map_err(wrong)?))
+        }
         (_, Some("__ellipsis__")) => Arg::Ellipsis,
         (_, Some("__numpy__" | "__tensor__")) => {
             let get = |key| config().and_then(|c| c.get(key));
@@ -249,12 +262,15 @@ fn arg(value: &Value) -> Arg<Key2> {
                 dtype: dtype.unwrap_or(DType::Float32),
             }
         }
-        (Value::Array(items), _) => Arg::List(items.iter().map(arg).collect()),
+        (Value::Array(items), _) => {
+            Arg::List(items.iter().map(|item| arg(item, layer)).collect::<Result<_>>()?)
+        }
         (Value::Object(map), None) => {
-            Arg::Dict(map.iter().map(|(k, v)| (k.clone(), arg(v))).collect())
+            let entries = map.iter().map(|(k, v)| Ok((k.clone(), arg(v, layer)?)));
+            Arg::Dict(entries.collect::<Result<_>>()?)
         }
         _ => Arg::Value(value.clone()),
-    }
+    })
 }
 
 fn tensor(config: Option<&Value>) -> Option<KerasTensor> {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::custom_objects::{CustomObjects, lambda_name};
+use crate::custom_objects::{CustomObjects, LAMBDA, is_function, lambda_name};
 use crate::objects::{Constraint, Initializer, Regularizer};
 use crate::ops::{OPERATIONS, Operation};
 use crate::{UnknownObject, activations, layers};
@@ -31,6 +31,8 @@ impl Search<'_> {
             if !OPERATIONS.contains(&class) {
                 self.add(&path, "operation", class);
             }
+            self.arguments(config.and_then(|c| c.get("function")), &path);
+            self.arguments(object.get("inbound_nodes"), &path);
         } else if class == "Lambda" && self.custom.find(object).is_none() {
             self.add(&path, "layer", lambda_name(object));
         } else if !is_layer(class) && self.custom.find(object).is_none() {
@@ -47,10 +49,12 @@ impl Search<'_> {
         let class = value.get("class_name").and_then(Value::as_str);
         let kind = key.rsplit('_').next().unwrap_or(key);
         match (kind, value) {
-            ("activation", Value::String(name)) => self.function(name, value, path, key),
-            ("activation", Value::Object(_)) if class == Some("function") => {
-                let name = value.get("config").and_then(Value::as_str).unwrap_or_default();
-                self.function(name, value, path, key);
+            ("activation", Value::String(name)) => {
+                self.function("activation", name, value, &format!("{path}/{key}"));
+            }
+            ("activation", Value::Object(_)) if class.is_some_and(is_function) => {
+                let name = function_name(value);
+                self.function("activation", name, value, &format!("{path}/{key}"));
             }
             ("initializer", Value::Object(_)) => {
                 self.object(Initializer::KIND, Initializer::CLASSES, value, path, key);
@@ -71,9 +75,27 @@ impl Search<'_> {
         }
     }
 
-    fn function(&mut self, name: &str, object: &Value, path: &str, key: &str) {
+    fn function(&mut self, kind: &'static str, name: &str, object: &Value, path: &str) {
         if !activations::is_known(name) && self.custom.find(object).is_none() {
-            self.add(&format!("{path}/{key}"), "activation", name);
+            self.add(path, kind, name);
+        }
+    }
+
+    /// The Python functions that an operation calls, among its arguments at any depth.
+    fn arguments(&mut self, value: Option<&Value>, path: &str) {
+        match value {
+            Some(Value::Array(items)) => {
+                items.iter().for_each(|item| self.arguments(Some(item), path));
+            }
+            Some(Value::Object(map)) => match map.get("class_name").and_then(Value::as_str) {
+                Some(class) if is_function(class) => {
+                    let object = Value::Object(map.clone());
+                    self.function("function", function_name(&object), &object, path);
+                }
+                Some(_) => {}
+                None => map.values().for_each(|item| self.arguments(Some(item), path)),
+            },
+            _ => {}
         }
     }
 
@@ -88,6 +110,10 @@ impl Search<'_> {
         let (path, name) = (path.to_owned(), name.to_owned());
         self.found.push(UnknownObject { path, kind, name });
     }
+}
+
+fn function_name(object: &Value) -> &str {
+    object.get("config").and_then(Value::as_str).unwrap_or(LAMBDA)
 }
 
 fn is_layer(class: &str) -> bool {

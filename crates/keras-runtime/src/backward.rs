@@ -38,6 +38,7 @@ pub(crate) fn backward(
             reached.parts.entry(*x).or_default().push(Part { axis, start, dy: *dy });
             continue;
         }
+        b.wanted = node.inputs.iter().map(|v| reached.is_wanted(*v)).collect();
         let dx = node.op.gradient(b, &node.inputs, &node.outputs, &dy)?;
         for (input, dx) in node.inputs.iter().zip(dx) {
             if let Some(dx) = dx {
@@ -48,12 +49,6 @@ pub(crate) fn backward(
     let found = wrt.iter().map(|v| reached.sum(b, *v)).collect();
     let after = std::mem::replace(&mut b.graph.nodes, nodes);
     b.graph.nodes.extend(after);
-    // What a gradient went to instead needs not be computed for that.
-    for node in &mut b.graph.nodes {
-        if matches!(node.op, Op::StopGradient(_)) {
-            node.inputs.truncate(1);
-        }
-    }
     found
 }
 
@@ -87,7 +82,9 @@ impl Reached {
         };
         wrt.iter().for_each(|value| want(&mut reached, value));
         for node in nodes {
-            if node.inputs.iter().any(|v| reached.is_wanted(*v)) {
+            // What is stopped wants nothing; what stands in for it may.
+            let hidden = usize::from(matches!(node.op, Op::StopGradient(_)));
+            if node.inputs.iter().skip(hidden).any(|v| reached.is_wanted(*v)) {
                 node.outputs.iter().for_each(|value| want(&mut reached, value));
             }
         }

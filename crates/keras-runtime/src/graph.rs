@@ -136,6 +136,10 @@ pub(crate) struct Builder<'m> {
     trial: Option<Trial>,
     /// What gradients are wanted of, if any are.
     wrt: Option<Wrt>,
+    /// Whether what depends on constants only stays in the graph, with its gradient.
+    keeps_all: bool,
+    /// Which inputs of the node whose gradient is being made want theirs.
+    pub(crate) wanted: Vec<bool>,
     /// The first outputs of layers whose gradients are wanted.
     layers: Vec<(String, Value)>,
 }
@@ -195,6 +199,8 @@ impl<'m> Builder<'m> {
             is_in_need: Cell::new(false),
             trial: None,
             wrt: None,
+            keeps_all: false,
+            wanted: Vec::new(),
             layers: Vec::new(),
         }
     }
@@ -265,7 +271,18 @@ impl<'m> Builder<'m> {
 
     /// Whether the graph is to have gradients.
     pub(crate) fn differentiates(&self) -> bool {
-        self.wrt.is_some()
+        self.wrt.is_some() || self.keeps_all
+    }
+
+    /// Runs `build` with gradients for what it adds, whose constants may stand for anything.
+    pub(crate) fn with_gradients<T>(
+        &mut self,
+        build: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let outer = std::mem::replace(&mut self.keeps_all, true);
+        let built = build(self);
+        self.keeps_all = outer;
+        built
     }
 
     /// All that was built until now; an empty one stays.
@@ -390,6 +407,12 @@ impl<'m> Builder<'m> {
     /// outputs stand the states' new values.
     pub(crate) fn finish(self, outputs: Vec<Value>) -> (Graph, Vec<Extra>) {
         let mut graph = self.graph;
+        // What a gradient went to instead needs not be computed for that.
+        for node in &mut graph.nodes {
+            if matches!(node.op, Op::StopGradient(_)) {
+                node.inputs.truncate(1);
+            }
+        }
         graph.outputs = outputs;
         let states = self.extras.iter().filter(|(e, _)| matches!(e, Extra::State { .. }));
         graph.outputs.extend(states.map(|(_, value)| *value));
@@ -503,12 +526,19 @@ impl<'m> Builder<'m> {
             self.check_value(op.name(), &spec.shape, spec.dtype)?;
         }
         self.limits.check_operations(self.graph.specs.len())?;
-        if let Some(values) = self.fold(&op, inputs, &outputs)? {
+        if !self.keeps_all
+            && let Some(values) = self.fold(&op, inputs, &outputs)?
+        {
             return Ok(values);
         }
         let outputs = outputs.into_iter().map(|s| self.value(s, Source::Node)).collect();
         self.graph.nodes.push(Node { op, inputs: inputs.to_vec(), outputs });
         Ok(self.graph.nodes.last().map(|n| n.outputs.clone()).unwrap_or_default())
+    }
+
+    /// Whether the graph may have so many operations more.
+    pub(crate) fn check_operations(&self, more: usize) -> Result<()> {
+        self.limits.check_operations(self.graph.specs.len().saturating_add(more))
     }
 
     /// Whether a value of that size may be: asked before its elements are made.

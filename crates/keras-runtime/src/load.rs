@@ -63,6 +63,31 @@ impl Loader {
         self
     }
 
+    /// What stands for a function of several tensors, or with several results: what `ops.scan`,
+    /// `ops.cond` and their like call. Lists and dicts come and go flattened, as Keras flattens.
+    ///
+    /// ```
+    /// // def step(carry, x):
+    /// //     return carry + x, carry * x
+    /// let loader = keras_runtime::Loader::new()
+    ///     .callable("step", |ops, t| Ok(vec![ops.add(t[0], t[1])?, ops.multiply(t[0], t[1])?]));
+    /// # let _ = loader;
+    /// ```
+    #[must_use]
+    pub fn callable(
+        mut self,
+        name: impl Into<String>,
+        function: impl Fn(&Ops<'_>, &[SymbolicTensor]) -> Result<Vec<SymbolicTensor>>
+        + Clone
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        let make = move |_: &Json| Ok(custom::Callable(function.clone()));
+        self.objects = self.objects.layer(name, custom::class(make));
+        self
+    }
+
     /// Names that stand for objects of Keras's own: `<lambda>=relu(max_value=20)`. What was added
     /// before is kept.
     #[must_use]

@@ -203,3 +203,54 @@ fn builtins_stand_beside_functions() {
     let found = model.predict(&arrays("k231_attention", "in")).unwrap();
     assert_close(&found, &arrays("k231_attention", "out"));
 }
+
+/// A functional model of the input `x: [3, 4]` and one operation.
+fn operation(class: &str, config: &serde_json::Value, args: &serde_json::Value) -> String {
+    serde_json::json!({"class_name": "Functional", "config": {"name": "f", "layers": [
+        {"class_name": "InputLayer", "name": "x", "inbound_nodes": [],
+         "config": {"name": "x", "batch_shape": [3, 4]}},
+        {"class_name": class, "module": "keras.src.ops.core", "name": "op", "config": config,
+         "inbound_nodes": [{"args": args, "kwargs": {}}]},
+    ], "input_layers": [["x", 0, 0]], "output_layers": [["op", 0, 0]]}})
+    .to_string()
+}
+
+/// Python functions that operations call: named until they are mapped, to code of the caller's or to
+/// what Keras has, and called no more often than a plan may be long.
+#[test]
+fn functions_of_operations_are_mapped() {
+    use serde_json::json;
+    let x = json!({"class_name": "__keras_tensor__", "config": {"keras_history": ["x", 0, 0]}});
+    let function = json!({"module": "builtins", "class_name": "function", "config": "mine>bend"});
+    let lambda = json!({"class_name": "__lambda__", "config": {"value": ["4wEA", null, null]}});
+    let ones = Tensor::new([3, 4], vec![1.0_f32; 12]).unwrap();
+    for (f, name) in [(function.clone(), "bend"), (lambda, "<lambda>")] {
+        let map = operation("Map", &json!({"name": "op"}), &json!([f, x]));
+        let error = Loader::new().from_bytes(map.clone()).unwrap_err().to_string();
+        assert!(error.contains(name) && error.contains("at f/op"), "{error}");
+        let model = Loader::new().function(name, |ops, x| ops.add(x, 1.0)).from_bytes(map.clone());
+        let model = model.unwrap();
+        assert_eq!(model.outputs().unwrap()[0].shape.to_string(), "(3, 4)");
+        let found = model.predict(std::slice::from_ref(&ones)).unwrap();
+        assert_eq!(found[0].as_slice::<f32>().unwrap(), [2.0; 12]);
+        for (builtin, expected) in [("relu", 1.0), ("ReLU(max_value=0.5)", 0.5)] {
+            let objects = keras_model::CustomObjects::new();
+            let objects = objects.parse(&format!("{name}={builtin}")).unwrap();
+            let model = Loader::new().custom_objects(objects).from_bytes(map.clone()).unwrap();
+            let found = model.predict(std::slice::from_ref(&ones)).unwrap();
+            assert_eq!(found[0].as_slice::<f32>().unwrap(), [expected; 12]);
+        }
+    }
+    let vectorized = operation(
+        "VectorizedMap",
+        &json!({"name": "op", "function": {"class_name": "function", "config": "swoosh"}}),
+        &json!([x]),
+    );
+    let error = Loader::new().from_bytes(vectorized).unwrap_err().to_string();
+    assert!(error.contains("swoosh"), "{error}");
+    let long = json!({"name": "op", "length": 1_000_000_000_000_u64});
+    let scan = operation("Scan", &long, &json!([function, x, null]));
+    let model = Loader::new().callable("bend", |_, x| Ok(x.to_vec())).from_bytes(scan).unwrap();
+    let error = model.predict(&[ones]).unwrap_err().to_string();
+    assert!(error.contains("limit"), "{error}");
+}

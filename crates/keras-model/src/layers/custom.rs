@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::{LayerConfig, Mask};
-use crate::custom_objects::custom_layer;
+use crate::custom_objects::{LAMBDA, LAMBDA_CLASS, custom_layer};
 use crate::variables::Variables;
 use crate::{Call, Error, KerasTensor, Layer, Result};
 
@@ -35,7 +35,11 @@ impl Custom {
     /// A layer, or an object in the place of a function.
     pub(crate) fn new(object: &Value) -> Result<Self> {
         let text = |key| object.get(key).and_then(Value::as_str);
-        let name = text("registered_name").or_else(|| text("class_name")).unwrap_or_default();
+        let name = match text("class_name") {
+            Some(LAMBDA_CLASS) => Some(LAMBDA),
+            class => text("registered_name").or(class),
+        };
+        let name = name.unwrap_or_default();
         let config = object.get("config").cloned().unwrap_or_default();
         let layer = custom_layer(object).map(|l| l.layer(&config)).transpose()?;
         Ok(Self { registered_name: name.to_owned(), config, layer })
@@ -58,6 +62,9 @@ impl Custom {
     pub(crate) fn as_activation(&self) -> Value {
         match &self.config {
             Value::Null => self.registered_name.as_str().into(),
+            config if self.registered_name == LAMBDA => {
+                json!({"class_name": LAMBDA_CLASS, "config": config})
+            }
             config => json!({"class_name": self.registered_name, "config": config}),
         }
     }

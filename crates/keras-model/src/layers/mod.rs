@@ -624,8 +624,9 @@ impl Layer {
             activity_regularizer: common.activity_regularizer,
         };
         let kind = if Operation::is_one(object, class) {
-            let (operation, config) = (class.to_owned(), config.clone());
-            Kind::Operation(Box::new(Operation { operation, config }))
+            let operation = Operation::new(class, config.clone());
+            let wrong = |e: serde_json::Error| Error::config(name, format!("{class}: {e}"));
+            Kind::Operation(Box::new(operation.map_err(wrong)?))
         } else if matches!(class, "Functional" | "Sequential") {
             Kind::Model(Box::new(Model::from_config(object)?))
         } else if class == "Lambda" && custom_layer(object).is_some() {

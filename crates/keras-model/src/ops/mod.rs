@@ -4,11 +4,12 @@
 mod infer;
 
 use infer::{OpCall, Rule};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::activations::Activation;
 use crate::layers::{LayerConfig, Mask};
-use crate::{Call, KerasTensor, Result};
+use crate::{Arg, Call, Inputs, KerasTensor, Result};
 
 macro_rules! operations {
     ($($name:ident => $($rule:ident)::+),* $(,)?) => {
@@ -23,14 +24,14 @@ macro_rules! operations {
 
 operations! {
     // keras/src/ops/core.py
-    Map => declared,
-    Scan => declared,
-    AssociativeScan => declared,
+    Map => functional::map,
+    Scan => functional::scan,
+    AssociativeScan => functional::associative_scan,
     Scatter => index::scatter,
     ScatterUpdate => elementwise::same,
     Slice => index::slice,
     SliceUpdate => elementwise::same,
-    Switch => declared,
+    Switch => functional::switch,
     WhileLoop => declared,
     StopGradient => elementwise::same,
     ForiLoop => declared,
@@ -38,8 +39,8 @@ operations! {
     Cast => elementwise::cast,
     SaturateCast => elementwise::cast,
     ConvertToTensor => elementwise::same,
-    Cond => declared,
-    VectorizedMap => declared,
+    Cond => functional::cond,
+    VectorizedMap => functional::map,
     // keras/src/ops/einops.py
     Rearrange => declared,
     // keras/src/ops/image.py
@@ -74,7 +75,7 @@ operations! {
     Lstsq => linalg::lstsq,
     MatrixRank => linalg::per_matrix,
     Pinv => linalg::pinv,
-    JVP => declared,
+    JVP => functional::jvp,
     // keras/src/ops/math.py
     SegmentReduction => index::segment,
     SegmentSum => index::segment,
@@ -429,9 +430,22 @@ pub struct Operation {
     pub operation: String,
     /// The constructor's arguments: `axis`, `keepdims`...
     pub config: Value,
+    /// The Python function among them: that of `VectorizedMap`.
+    #[serde(skip)]
+    pub function: Option<Activation>,
 }
 
 impl Operation {
+    /// The operation of that class with these arguments of its constructor.
+    ///
+    /// # Errors
+    /// If the caller's code does not make the function that is among them.
+    pub fn new(class: &str, config: Value) -> serde_json::Result<Self> {
+        let function = config.get("function").filter(|f| f.is_object());
+        let function = function.map(Activation::deserialize).transpose()?;
+        Ok(Self { operation: class.to_owned(), config, function })
+    }
+
     /// Whether a serialised object is an operation rather than the layer of the same name:
     /// `.keras` files say the module; in `.h5` files only layers have a `trainable` flag.
     pub(crate) fn is_one(object: &Value, class: &str) -> bool {
@@ -442,6 +456,19 @@ impl Operation {
         let is_layer = crate::layers::CLASSES.contains(&class)
             && object.get("config").is_some_and(|c| c.get("trainable").is_some());
         OPERATIONS.contains(&class) && !is_layer
+    }
+
+    /// The function among its arguments: of the call, by one of these names or at that place, else of
+    /// the constructor.
+    pub fn function_of<'a, T>(
+        &'a self,
+        inputs: &'a Inputs<T>,
+        names: &[&str],
+        position: usize,
+    ) -> Option<&'a Activation> {
+        let by_name = names.iter().find_map(|name| inputs.named(name, usize::MAX));
+        let of_call = by_name.or_else(|| inputs.args.get(position)).and_then(Arg::function);
+        of_call.or(self.function.as_ref())
     }
 
     /// An argument by name: of the call, else of the constructor.

@@ -104,6 +104,18 @@ where
     }
 }
 
+/// A function of any number of tensors as a layer.
+pub(crate) struct Callable<F>(pub(crate) F);
+
+impl<F> CustomLayer for Callable<F>
+where
+    F: Fn(&Ops<'_>, &[SymbolicTensor]) -> Result<Vec<SymbolicTensor>> + Send + Sync + 'static,
+{
+    fn call(&self, ops: &Ops<'_>, inputs: &[SymbolicTensor]) -> Result<Vec<SymbolicTensor>> {
+        (self.0)(ops, inputs)
+    }
+}
+
 /// A class whose layers `make` makes from their configs.
 pub(crate) fn class<L: CustomLayer>(
     make: impl Fn(&Json) -> Result<L> + Send + Sync + 'static,

@@ -315,7 +315,8 @@ impl Ops<'_> {
         let kwargs = kwargs.into_iter().map(|(name, value)| (name.to_owned(), Arg::Value(value)));
         let inputs =
             Inputs { args: args.into_iter().map(|a| a.0).collect(), kwargs: kwargs.collect() };
-        let operation = Operation { operation: class.to_owned(), config: Json::Null };
+        let operation =
+            Operation { operation: class.to_owned(), config: Json::Null, function: None };
         let outputs = lower::operation(&operation, &mut b, &Call { base: &base, inputs })?;
         Ok(outputs.into_iter().map(SymbolicTensor).collect())
     }

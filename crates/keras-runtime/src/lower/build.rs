@@ -154,6 +154,12 @@ impl Builder<'_> {
         if self.shape(x) == shape { Ok(x) } else { self.op(Reshape { shape }, &[x]) }
     }
 
+    /// The same under another name, with a mask of its own. Free.
+    pub(crate) fn identity(&mut self, x: Value) -> Result<Value> {
+        let shape = self.shape(x).to_vec();
+        self.op(Reshape { shape }, &[x])
+    }
+
     /// An axis of length 1 before axis `at`.
     pub(crate) fn expand(&mut self, x: Value, at: usize) -> Result<Value> {
         let mut shape = self.shape(x).to_vec();

@@ -135,7 +135,7 @@ use keras_model::layers::Mask;
 use keras_model::{Arg, Inputs, Kind, Layer};
 
 use crate::graph::{Builder, Value};
-use crate::ops::{PoolKind, Reshape};
+use crate::ops::PoolKind;
 use crate::{Error, Result};
 
 pub(crate) use call::Call;
@@ -201,9 +201,8 @@ fn inside(layer: &Layer, b: &mut Builder<'_>, inputs: &Inputs<Value>) -> Result<
         Mask::Merges => merging::mask(&layer.kind, b, &call)?,
     };
     if mask != b.mask(*first) {
-        // The same memory under another name, so that the input keeps its own mask.
-        let shape = b.shape(*first).to_vec();
-        *first = b.op(Reshape { shape }, &[*first])?;
+        // The input keeps its own mask.
+        *first = b.identity(*first)?;
         b.set_mask(*first, mask);
     }
     Ok(outputs)

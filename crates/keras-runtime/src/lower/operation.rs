@@ -21,6 +21,7 @@ pub(crate) fn lower(op: &Operation, b: &mut Builder<'_>, call: &Call<'_>) -> Res
     for group in [
         ops::complex::lower,
         ops::values::lower,
+        ops::functional::lower,
         ops::elementwise::lower,
         ops::reduce::lower,
         ops::reshape::lower,
@@ -126,7 +127,7 @@ impl OpCall<'_> {
                     let numbers = numbers.ok_or_else(|| b.error(format!("{name} is no number")))?;
                     into.extend(numbers.into_iter().map(|n| n as i64));
                 }
-                Arg::Slice(_) | Arg::Ellipsis | Arg::Dict(_) => {
+                Arg::Function(_) | Arg::Slice(_) | Arg::Ellipsis | Arg::Dict(_) => {
                     return Err(b.error(format!("{name} is no number")));
                 }
             }
@@ -227,7 +228,7 @@ impl OpCall<'_> {
     }
 }
 
-fn operand(
+pub(super) fn operand(
     b: &mut Builder<'_>,
     argument: &Arg<Value>,
     like: Option<DType>,
@@ -248,7 +249,7 @@ fn operand(
             }
             super::concatenate::concatenate(b, &parts, 0).map(Some)
         }
-        Arg::Value(_) | Arg::Slice(_) | Arg::Ellipsis | Arg::Dict(_) => Ok(None),
+        Arg::Value(_) | Arg::Function(_) | Arg::Slice(_) | Arg::Ellipsis | Arg::Dict(_) => Ok(None),
     }
 }
 

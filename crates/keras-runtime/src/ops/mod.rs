@@ -201,6 +201,7 @@ mod conv_transpose;
 mod ctc;
 mod cumulative;
 mod depthwise;
+mod eig;
 mod eigh;
 mod finish;
 mod flip;
@@ -255,6 +256,7 @@ pub(crate) use conv_transpose::ConvTranspose;
 pub(crate) use ctc::{CtcDecode, CtcGradient, CtcLoss, Strategy};
 pub(crate) use cumulative::Cumulative;
 pub(crate) use depthwise::{Depthwise, DepthwiseGradient};
+pub(crate) use eig::Eig;
 pub(crate) use eigh::Eigh;
 pub(crate) use finish::Finish;
 pub(crate) use flip::Flip;
@@ -313,6 +315,7 @@ ops! {
     Depthwise(Depthwise),
     DepthwiseGradient(DepthwiseGradient),
     Determinant(Determinant),
+    Eig(Eig),
     Eigh(Eigh),
     Flip(Flip),
     Float8(Float8),

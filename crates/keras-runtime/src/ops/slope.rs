@@ -1,7 +1,7 @@
 //! The derivatives of the functions of one number.
 
 use super::unary::{Function, SELU_ALPHA, SELU_SCALE, apply, c, digamma, sigmoid, trigamma, wide};
-use super::{Gradient, Operator, Out, Spec, Types, inputs, no_gradient, single};
+use super::{Gradient, Operator, Out, Spec, Types, inputs, no_gradient, single, upstream};
 use crate::element::Real;
 use crate::graph::{Builder, Value};
 use crate::kernels::{PlainLoop, dispatch_loop};
@@ -42,12 +42,17 @@ impl Operator for Slope {
 
     fn gradient(
         &self,
-        _b: &mut Builder<'_>,
-        _x: &[Value],
+        b: &mut Builder<'_>,
+        x: &[Value],
         _y: &[Value],
-        _dy: &[Option<Value>],
+        dy: &[Option<Value>],
     ) -> Gradient {
-        no_gradient(Self::NAME)
+        // It is linear in `dy`; how the derivative itself changes is not known.
+        if b.wanted != [false, false, true] {
+            return no_gradient(Self::NAME);
+        }
+        let ddy = b.op(self.clone(), &[x[0], x[1], upstream(Self::NAME, dy)?])?;
+        Ok(vec![None, None, Some(ddy)])
     }
 }
 

@@ -2,6 +2,7 @@
 //! `keras/src/ops` groups the operations. Source: `compute_output_spec` of each, Keras 3.15.
 
 pub(super) mod elementwise;
+pub(super) mod functional;
 pub(super) mod image;
 pub(super) mod index;
 pub(super) mod linalg;

@@ -8,7 +8,7 @@ use super::signal;
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::lower::operation::{self, Call, OpCall, to_float};
-use crate::ops::{Arithmetic, Function, Reshape};
+use crate::ops::{Arithmetic, Eig, Function};
 
 /// Operations that move elements or add them up: the same for both parts.
 const LINEAR: [&str; 16] = [
@@ -36,6 +36,12 @@ pub(in crate::lower) fn lower(
     b: &mut Builder<'_>,
 ) -> Result<Option<Vec<Value>>> {
     let makes = matches!(name, "Cast" | "ComplexOf" | "Fft" | "Polar" | "Stft" | "ViewAsComplex");
+    if name == "Eig" {
+        let x = c.x(b)?;
+        let x = to_float(b, x)?;
+        let [re, im, vectors_re, vectors_im] = *b.ops(Eig, &[x])? else { return Ok(None) };
+        return Ok(Some(vec![complex(b, [re, im])?, complex(b, [vectors_re, vectors_im])?]));
+    }
     if let Some(parts) = made(c, name, b)? {
         return complex(b, parts).map(|y| Some(vec![y]));
     }
@@ -53,8 +59,8 @@ pub(in crate::lower) fn lower(
     let y = match name {
         "Absolute" | "Abs" => b.binary(Arithmetic::Hypot, real, imaginary)?,
         "Angle" => b.binary(Arithmetic::Atan2, imaginary, real)?,
-        "Real" => copy(b, real)?,
-        "Imag" => copy(b, imaginary)?,
+        "Real" => b.identity(real)?,
+        "Imag" => b.identity(imaginary)?,
         "Conj" | "Conjugate" => {
             let imaginary = b.unary(Function::Neg, imaginary)?;
             complex(b, [real, imaginary])?
@@ -123,12 +129,6 @@ fn parts(b: &Builder<'_>, x: Option<Value>) -> Option<[Value; 2]> {
     Some([x?, b.imaginary(x?)?])
 }
 
-/// The same elements under another name.
-fn copy(b: &mut Builder<'_>, x: Value) -> Result<Value> {
-    let shape = b.shape(x).to_vec();
-    b.op(Reshape { shape }, &[x])
-}
-
 fn zeros(b: &mut Builder<'_>, x: Value) -> Result<Value> {
     let shape = b.shape(x).to_vec();
     b.full(shape, 0.0, b.dtype(x))
@@ -136,7 +136,7 @@ fn zeros(b: &mut Builder<'_>, x: Value) -> Result<Value> {
 
 /// One value of two parts; what the parts were before they stay.
 fn complex(b: &mut Builder<'_>, [real, imaginary]: [Value; 2]) -> Result<Value> {
-    let (real, imaginary) = (copy(b, real)?, copy(b, imaginary)?);
+    let (real, imaginary) = (b.identity(real)?, b.identity(imaginary)?);
     b.set_imaginary(real, imaginary);
     Ok(real)
 }
@@ -150,7 +150,7 @@ fn times(b: &mut Builder<'_>, [a, i]: [Value; 2], [c, k]: [Value; 2]) -> Result<
 fn linear(c: &OpCall<'_>, b: &mut Builder<'_>) -> Result<Vec<Value>> {
     let part = |b: &mut Builder<'_>, is_real: bool| {
         let inputs = c.call.inputs.map(&mut |value: &Value| match b.imaginary(*value) {
-            Some(_) if is_real => copy(b, *value),
+            Some(_) if is_real => b.identity(*value),
             Some(imaginary) => Ok(imaginary),
             None if is_real => Ok(*value),
             None => zeros(b, *value),

@@ -5,6 +5,7 @@ pub(super) mod arrays;
 pub(super) mod complex;
 pub(super) mod decompose;
 pub(super) mod elementwise;
+pub(super) mod functional;
 pub(super) mod image;
 pub(super) mod index;
 pub(super) mod linalg;

@@ -3,8 +3,9 @@
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::dtype::DTypePolicy;
 use crate::model::snake_case;
-use crate::{Error, Result};
+use crate::{DType, Error, Result};
 
 /// An enum with one variant per class. `argument: type = default` where Keras has a default,
 /// `argument: type` where it asks for one.
@@ -66,8 +67,11 @@ pub(crate) fn argument<T: DeserializeOwned>(
     default: Option<T>,
 ) -> Result<T> {
     let place = || format!("{class}/{name}");
-    let given = config.get(name).filter(|v| !v.is_null() || default.is_none());
-    match (given, default) {
+    match (config.get(name), default) {
+        // `null` where Keras has another default: nothing, if the type has that.
+        (Some(Value::Null), Some(default)) => {
+            Ok(serde_json::from_value(Value::Null).unwrap_or(default))
+        }
         (Some(value), _) => {
             serde_json::from_value(value.clone()).map_err(|e| Error::config(place(), e.to_string()))
         }
@@ -77,6 +81,12 @@ pub(crate) fn argument<T: DeserializeOwned>(
             serde_json::from_value(Value::Null).map_err(|_| Error::config(place(), "is missing"))
         }
     }
+}
+
+/// The argument `dtype` of a loss or a metric: a name, or a policy of which only its name counts.
+pub(super) fn dtype(class: &str, config: &Value) -> Result<Option<DType>> {
+    let policy: Option<DTypePolicy> = argument(class, config, "dtype", None)?;
+    Ok(policy.map(|policy| policy.compute))
 }
 
 /// Names of functions that are no spelling of the class that computes the same, for losses and

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::kinds::{SHARED_ALIASES, argument, class_of, kinds, object};
-use crate::{Error, Result};
+use super::kinds::{SHARED_ALIASES, argument, class_of, dtype, kinds, object};
+use crate::{DType, Error, Result};
 
 kinds! {
     /// The function between targets and predictions.
@@ -41,11 +41,19 @@ kinds! {
         Tversky { alpha: f64 = 0.5, beta: f64 = 0.5, axis: Option<Axes> },
         Circle { gamma: f64 = 80.0, margin: f64 = 0.4, remove_diagonal: bool = true },
         CategoricalGeneralizedCrossEntropy { q: f64 = 0.5 },
+        // Named `crossentropy`, `compile` chooses among the classes by the shapes.
+        ChosenCrossentropy {},
     }
 }
 
-/// Names that only losses have. Source: `keras/losses.py`, Keras 2.3.1.
-const ALIASES: &[(&str, &str)] = &[("huber_loss", "Huber"), ("logcosh", "LogCosh")];
+/// Names that only losses have. Sources: `keras/src/trainers/compile_utils.py`, Keras 3.15, and
+/// `keras/losses.py`, Keras 2.3.1.
+const ALIASES: &[(&str, &str)] = &[
+    ("ce", "ChosenCrossentropy"),
+    ("crossentropy", "ChosenCrossentropy"),
+    ("huber_loss", "Huber"),
+    ("logcosh", "LogCosh"),
+];
 
 /// Several axes, or one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,6 +100,8 @@ pub struct Loss {
     pub reduction: Reduction,
     /// Its name, where it is not the class's own.
     pub name: Option<String>,
+    /// What it computes in, where that is not `float32`. Keras does not save it.
+    pub dtype: Option<DType>,
 }
 
 impl Loss {
@@ -103,10 +113,14 @@ impl Loss {
         let wrong = || Error::config("loss", format!("neither a name nor an object: {value}"));
         let (name, config) = object(value).ok_or_else(wrong)?;
         let class = class_of(name, LossKind::CLASSES, &[SHARED_ALIASES, ALIASES]);
+        // `null` is Python's `None`: one number per value.
+        let reduction: Option<Reduction> =
+            argument(class, config, "reduction", Some(Some(Reduction::default())))?;
         Ok(Self {
             kind: LossKind::from_config(class, config)?,
-            reduction: argument(class, config, "reduction", Some(Reduction::default()))?,
+            reduction: reduction.unwrap_or(Reduction::None),
             name: argument(class, config, "name", None)?,
+            dtype: dtype(class, config)?,
         })
     }
 }

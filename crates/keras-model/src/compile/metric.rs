@@ -3,9 +3,9 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::kinds::{SHARED_ALIASES, argument, class_of, kinds, object};
+use super::kinds::{SHARED_ALIASES, argument, class_of, dtype, kinds, object};
 use super::loss::OneOrMany;
-use crate::{Error, Result};
+use crate::{DType, Error, Result};
 
 kinds! {
     /// What is measured.
@@ -87,7 +87,9 @@ kinds! {
         RootMeanSquaredError {},
         CosineSimilarity { axis: i64 = -1 },
         LogCoshError {},
-        R2Score { class_aggregation: Option<String>, num_regressors: usize = 0 },
+        R2Score {
+            class_aggregation: Option<String> = Some("uniform_average".to_owned()),
+            num_regressors: usize = 0 },
         // Named by these words, `compile` chooses among the classes by loss and shapes.
         ChosenAccuracy {},
         ChosenCrossentropy {},
@@ -123,6 +125,8 @@ pub struct Metric {
     pub kind: MetricKind,
     /// Its name in logs, where the file says it.
     pub name: Option<String>,
+    /// What it computes in, where the file says it.
+    pub dtype: Option<DType>,
 }
 
 impl Metric {
@@ -134,6 +138,7 @@ impl Metric {
         let wrong = || Error::config("metric", format!("neither a name nor an object: {value}"));
         let (class, config) = object(value).ok_or_else(wrong)?;
         let name = argument(class, config, "name", None)?;
+        let dtype = dtype(class, config)?;
         let (class, config) = match (class, config.get("fn")) {
             ("MeanMetricWrapper" | "SumOverBatchSizeMetricWrapper", Some(function)) => {
                 let (function, _) = object(function).ok_or_else(wrong)?;
@@ -142,7 +147,7 @@ impl Metric {
             _ => (class, config),
         };
         let class = class_of(class, MetricKind::CLASSES, &[SHARED_ALIASES, ALIASES]);
-        Ok(Self { kind: MetricKind::from_config(class, config)?, name })
+        Ok(Self { kind: MetricKind::from_config(class, config)?, name, dtype })
     }
 }
 

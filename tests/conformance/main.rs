@@ -14,12 +14,20 @@
 #[path = "../../crates/cli/npz.rs"]
 mod npz;
 
+#[allow(dead_code, reason = "the program's own: tests only read")]
+#[path = "../../crates/cli/arrays.rs"]
+mod arrays;
 mod custom;
+#[allow(dead_code, reason = "the program's own, for its arrays")]
+#[path = "../../crates/cli/error.rs"]
+mod error;
 mod hdf5;
 mod keras;
 mod keras_old;
+mod losses;
 mod predict;
 mod training;
+mod trajectories;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -57,6 +65,8 @@ const RUNS: &[(&str, &str, Run)] = &[
     ("keras-old", "predictions", predict::run_old),
     ("keras-old", "predictions with the caller's code", custom::run_old),
     ("training", "loading", training::run),
+    ("training", "losses", losses::run),
+    ("training", "gradients of the first step", trajectories::gradients),
 ];
 
 fn main() -> ExitCode {
@@ -65,7 +75,12 @@ fn main() -> ExitCode {
         PathBuf::from,
     );
     let mut failed = false;
-    for (name, what, run) in RUNS {
+    // Words behind `--` choose among the runs.
+    let words: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    let is_chosen = |run: &str| words.is_empty() || words.iter().any(|word| run.contains(word));
+    for (name, what, run) in
+        RUNS.iter().filter(|(name, what, _)| is_chosen(&format!("{name}, {what}")))
+    {
         let folder = root.join(name);
         if !folder.is_dir() {
             println!("{name}: skipped, there is no folder {}", folder.display());

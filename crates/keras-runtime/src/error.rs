@@ -69,6 +69,16 @@ pub enum Error {
         /// In what it is counted.
         unit: &'static str,
     },
+    /// A loss or a metric cannot be computed for these targets, or at all.
+    #[error("{what} {name:?}: {reason}")]
+    Training {
+        /// `loss` or `metric`.
+        what: &'static str,
+        /// Its class, or the name of its function.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
     /// Shapes or element types that an operation cannot take.
     #[error("{op}: {reason}")]
     Op {

@@ -115,6 +115,8 @@ pub(crate) struct Builder<'m> {
     limits: Limits,
     scopes: Vec<Scope>,
     masks: HashMap<Value, Value>,
+    /// What chances are the sigmoid or softmax of.
+    logits: HashMap<Value, Value>,
     /// The imaginary parts of complex values.
     imaginary: HashMap<Value, Value>,
     /// How many inputs there are, extra ones included.
@@ -142,6 +144,8 @@ pub(crate) struct Builder<'m> {
     pub(crate) wanted: Vec<bool>,
     /// The first outputs of layers whose gradients are wanted.
     layers: Vec<(String, Value)>,
+    /// What layers add to the loss, if that is wanted.
+    losses: Option<Vec<Value>>,
 }
 
 /// What gradients are wanted of.
@@ -188,6 +192,7 @@ impl<'m> Builder<'m> {
             limits,
             scopes: Vec::new(),
             masks: HashMap::new(),
+            logits: HashMap::new(),
             imaginary: HashMap::new(),
             inputs: 0,
             extras: Vec::new(),
@@ -202,6 +207,7 @@ impl<'m> Builder<'m> {
             keeps_all: false,
             wanted: Vec::new(),
             layers: Vec::new(),
+            losses: None,
         }
     }
 
@@ -283,6 +289,32 @@ impl<'m> Builder<'m> {
         let built = build(self);
         self.keeps_all = outer;
         built
+    }
+
+    /// Keeps what layers add to the loss from now on.
+    pub(crate) fn collect_losses(&mut self) {
+        self.losses = Some(Vec::new());
+    }
+
+    /// Whether what layers add to the loss is wanted.
+    pub(crate) fn collects_losses(&self) -> bool {
+        self.losses.is_some()
+    }
+
+    /// Adds the sum of a tensor to the loss, if that is wanted: `Layer.add_loss`.
+    pub(crate) fn add_loss(&mut self, loss: Value) -> Result<()> {
+        if self.collects_losses() {
+            let axes: Vec<usize> = (0..self.rank(loss)).collect();
+            let loss = self.cast(loss, DType::Float32)?;
+            let loss = self.sum(loss, &axes, false)?;
+            self.losses.get_or_insert_default().push(loss);
+        }
+        Ok(())
+    }
+
+    /// What layers added to the loss: numbers without axes, `float32`.
+    pub(crate) fn take_losses(&mut self) -> Vec<Value> {
+        self.losses.take().unwrap_or_default()
     }
 
     /// All that was built until now; an empty one stays.
@@ -465,6 +497,18 @@ impl<'m> Builder<'m> {
         };
     }
 
+    /// What a value is the sigmoid or softmax of, if it is one: cross-entropies start from there.
+    pub(crate) fn logits(&self, value: Value) -> Option<Value> {
+        self.logits.get(&value).copied()
+    }
+
+    /// Remembers what a value is the sigmoid or softmax of.
+    pub(crate) fn set_logits(&mut self, value: Value, logits: Option<Value>) {
+        if let Some(logits) = logits {
+            self.logits.insert(value, logits);
+        }
+    }
+
     /// The imaginary part of a value that is complex; the value itself is the real part.
     pub(crate) fn imaginary(&self, value: Value) -> Option<Value> {
         self.imaginary.get(&value).copied()
@@ -624,22 +668,28 @@ impl<'m> Builder<'m> {
 
     /// A weight of the current layer as it is in the file.
     pub(crate) fn stored_weight(&mut self, name: &str) -> Result<Value> {
-        if let Some(spec) = self.trial.as_ref().and_then(|t| t.find(self.path(), name)) {
+        let layer = self.path().to_owned();
+        self.weight_of(&layer, name)
+    }
+
+    /// A weight of any layer as it is in the file.
+    pub(crate) fn weight_of(&mut self, layer: &str, name: &str) -> Result<Value> {
+        if let Some(spec) = self.trial.as_ref().and_then(|t| t.find(layer, name)) {
             let (shape, dtype) = (spec.shape.clone(), spec.dtype);
             return Ok(self.input(&shape, dtype));
         }
-        if let Some(value) = self.replaced.get(&(self.path().to_owned(), name.to_owned())) {
+        if let Some(value) = self.replaced.get(&(layer.to_owned(), name.to_owned())) {
             return Ok(*value);
         }
         let is_wanted = self.wrt.as_ref().is_some_and(|wrt| wrt.weights);
-        if let Some((place, weight)) = self.weights.trainable(self.path(), name)
+        if let Some((place, weight)) = self.weights.trainable(layer, name)
             && is_wanted
         {
             let (shape, dtype) = (&weight.shape, storable(weight.dtype));
             self.check_value("weight", shape, dtype)?;
             return Ok(self.extra(Extra::Weight(place, dtype), shape, dtype));
         }
-        match self.weights.find(self.path(), name, &self.limits)? {
+        match self.weights.find(layer, name, &self.limits)? {
             Some(constant) => Ok(self.shared(constant)),
             None => Err(self.error(format!("has no weight {name:?}: was the model ever built?"))),
         }

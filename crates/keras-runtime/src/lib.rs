@@ -121,6 +121,7 @@
 #[cfg(feature = "ndarray")]
 mod arrays;
 mod backward;
+mod cache;
 mod custom;
 mod element;
 mod error;
@@ -140,6 +141,7 @@ mod random;
 mod rows;
 mod states;
 mod tensor;
+mod train;
 mod weights;
 
 pub use custom::{CustomLayer, Operand, Ops, SymbolicTensor};
@@ -152,6 +154,7 @@ pub use model::{Input, Model, load_model};
 pub use predict::Predict;
 pub use states::Session;
 pub use tensor::{Data, Element, Slice, SliceMut, Tensor, View};
+pub use train::{Loss, LossGradients, Samples, Targets};
 
 /// The examples of the README compile.
 #[cfg(doctest)]

@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use bytes::Bytes;
-use keras_model::CustomObjects;
+use keras_model::{CustomObject, CustomObjects};
 use serde_json::Value as Json;
 
 use crate::custom::{self, CustomLayer, Ops, SymbolicTensor};
+use crate::train::{Code, Codes};
 use crate::{Limits, Model, Result};
 
 /// How to load: [`load_model`](crate::load_model) with choices.
@@ -24,6 +25,7 @@ use crate::{Limits, Model, Result};
 pub struct Loader {
     file: keras_model::Loader,
     objects: CustomObjects,
+    losses: Codes,
     limits: Limits,
     without_winograd: bool,
 }
@@ -85,6 +87,34 @@ impl Loader {
     ) -> Self {
         let make = move |_: &Json| Ok(custom::Callable(function.clone()));
         self.objects = self.objects.layer(name, custom::class(make));
+        self
+    }
+
+    /// What stands for a loss that Keras has not: targets and predictions, of the same rank, to one
+    /// value per sample. `name` is that of its function or class; arguments in the file are
+    /// [`Ops::argument`]s.
+    ///
+    /// ```
+    /// let loader = keras_runtime::Loader::new().loss("half_error", |ops, y_true, y_pred| {
+    ///     let error = ops.abs(ops.subtract(y_true, y_pred)?)?;
+    ///     ops.mean(ops.multiply(error, 0.5)?, &[-1], false)
+    /// });
+    /// ```
+    #[must_use]
+    pub fn loss(
+        mut self,
+        name: impl Into<String>,
+        function: impl Fn(&Ops<'_>, SymbolicTensor, SymbolicTensor) -> Result<SymbolicTensor>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        let name = name.into();
+        // A layer may have the same name.
+        if self.objects.get(&name).is_none() {
+            self.objects = self.objects.with(&name, CustomObject::Known);
+        }
+        self.losses.insert(name, Code::new(function));
         self
     }
 
@@ -158,6 +188,7 @@ impl Loader {
     fn model(&self, file: keras_model::ModelFile) -> Result<Model> {
         let mut model = Model::with_limits(file, self.limits)?;
         model.winograd = !self.without_winograd;
+        model.losses = self.losses.clone();
         Ok(model)
     }
 

@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use keras_model::source::dialect::Generation;
 use keras_model::{Arg, DType, KerasTensor, Kind, Layer, ModelFile, Shape};
 use smallvec::SmallVec;
 
+use crate::cache::Cache;
 use crate::gradient::Found;
 use crate::graph::{Builder, Constant, Extra, Value, Wrt};
 use crate::kernels::PackedCache;
@@ -15,6 +16,7 @@ use crate::lower;
 use crate::plan::Plan;
 use crate::states::States;
 use crate::tensor::View;
+use crate::train::{Codes, Step, StepKey};
 use crate::weights::Weights;
 use crate::{Error, Limits, Loader, Result, Tensor};
 
@@ -44,12 +46,15 @@ pub struct Input {
 /// next, as in Keras: predictions of such a model wait for each other.
 /// [`session`](Self::session) gives each caller states of its own.
 pub struct Model {
-    file: ModelFile,
+    pub(crate) file: ModelFile,
     inputs: Vec<Input>,
-    weights: Weights,
-    limits: Limits,
-    plans: Mutex<Vec<(PlanKey, Planned)>>,
-    packed: PackedCache,
+    pub(crate) weights: Weights,
+    pub(crate) limits: Limits,
+    plans: Cache<PlanKey, Planned>,
+    pub(crate) steps: Cache<StepKey, Arc<Step>>,
+    pub(crate) packed: PackedCache,
+    /// Losses of the caller's.
+    pub(crate) losses: Codes,
     /// [`Loader::winograd`].
     pub(crate) winograd: bool,
     has_independent_rows: bool,
@@ -121,9 +126,6 @@ impl Lowered {
     }
 }
 
-/// Plans that are kept; the one not used for longest goes first.
-const PLANS: usize = 16;
-
 impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Model").field("inputs", &self.inputs).finish_non_exhaustive()
@@ -169,7 +171,9 @@ impl Model {
             inputs,
             weights,
             limits,
-            plans: Mutex::default(),
+            plans: Cache::default(),
+            steps: Cache::default(),
+            losses: Codes::default(),
             packed: PackedCache::default(),
             winograd: true,
             has_independent_rows,
@@ -232,7 +236,8 @@ impl Model {
     /// [`Error::Value`] if their number or a shape is another.
     pub fn set_weights(&mut self, weights: Vec<Tensor>) -> Result<()> {
         self.weights.set(weights)?;
-        self.plans.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        self.plans.clear();
+        self.steps.clear();
         Ok(())
     }
 
@@ -288,23 +293,13 @@ impl Model {
             (key.training, key.memory, key.wrt.as_ref()) == (training, memory, wrt)
                 && shapes.eq(inputs.iter().map(|t| (t.shape(), t.dtype())))
         };
-        {
-            let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(at) = plans.iter().position(|(key, _)| same(key)) {
-                let found = plans.remove(at);
-                let plan = found.1.clone();
-                plans.push(found);
-                return Ok(plan);
-            }
+        if let Some(plan) = self.plans.get(same) {
+            return Ok(plan);
         }
         let shapes = inputs.iter().map(|t| (t.shape().to_vec(), t.dtype()));
         let key = PlanKey { inputs: shapes.collect(), training, memory, wrt: wrt.cloned() };
         let planned = make(&key)?;
-        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
-        if plans.len() >= PLANS {
-            plans.remove(0);
-        }
-        plans.push((key, planned.clone()));
+        self.plans.insert(key, planned.clone());
         Ok(planned)
     }
 
@@ -362,18 +357,7 @@ impl Model {
         }
         let values = key.inputs.iter().map(|(shape, dtype)| builder.input(shape, *dtype));
         let values: Vec<_> = values.collect();
-        let call = keras_model::Inputs {
-            args: vec![match values.as_slice() {
-                [one] => Arg::Tensor(*one),
-                many => Arg::List(many.iter().map(|v| Arg::Tensor(*v)).collect()),
-            }],
-            kwargs: Vec::new(),
-        };
-        let Kind::Model(model) = &self.file.root.kind else {
-            return Err(Error::Value("the file holds no graph of layers".to_owned()));
-        };
-        builder.enter_root(&self.file.root.base, key.training);
-        let outputs = lower::model::lower(model, &mut builder, &call);
+        let outputs = self.lower_model(&mut builder, &values, key.training);
         *is_in_need = builder.is_in_need();
         let mut outputs = outputs?;
         builder.leave();
@@ -384,6 +368,27 @@ impl Model {
         let plan = Plan::new(graph, &self.packed, self.winograd)?;
         self.limits.check_memory("the values of the model", Some(plan.bytes()))?;
         Ok(Lowered { plan, extras, found })
+    }
+
+    /// The outputs of the model for these inputs; the builder stays in it.
+    pub(crate) fn lower_model(
+        &self,
+        b: &mut Builder<'_>,
+        inputs: &[Value],
+        training: bool,
+    ) -> Result<Vec<Value>> {
+        let call = keras_model::Inputs {
+            args: vec![match inputs {
+                [one] => Arg::Tensor(*one),
+                many => Arg::List(many.iter().map(|v| Arg::Tensor(*v)).collect()),
+            }],
+            kwargs: Vec::new(),
+        };
+        let Kind::Model(model) = &self.file.root.kind else {
+            return Err(Error::Value("the file holds no graph of layers".to_owned()));
+        };
+        b.enter_root(&self.file.root.base, training);
+        lower::model::lower(model, b, &call)
     }
 
     /// Adds the gradients that there are to the outputs.

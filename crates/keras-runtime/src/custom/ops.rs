@@ -388,6 +388,14 @@ impl Ops<'_> {
         self.builder.borrow_mut().set_mask(x.0, Some(mask.0));
     }
 
+    /// Adds the sum of a tensor to what training minimises: `Layer.add_loss`.
+    ///
+    /// # Errors
+    /// [`Error::LimitExceeded`] if the graph becomes too large.
+    pub fn add_loss(&self, loss: SymbolicTensor) -> Result<()> {
+        self.builder.borrow_mut().add_loss(loss.0)
+    }
+
     /// A plain argument of the call, by name or at that place behind the tensors.
     pub fn argument(&self, name: &str, position: usize) -> Option<&Json> {
         self.inputs.named(name, position).and_then(Arg::value)

@@ -131,13 +131,19 @@ pub(super) fn sparsemax(b: &mut Builder<'_>, x: Value, axis: usize) -> Result<Va
 }
 
 /// The logarithm of the sum of exponentials.
-pub(super) fn logsumexp(
+pub(crate) fn logsumexp(
     b: &mut Builder<'_>,
     x: Value,
     axes: &[usize],
     keepdims: bool,
 ) -> Result<Value> {
     let largest = b.reduce(Reduction::Max, x, axes, true)?;
+    let largest = b.stop_gradient(largest)?;
+    // Of infinities there is no difference.
+    let size = b.unary(Function::Abs, largest)?;
+    let is_finite = b.compare_number(Relation::Less, size, f64::INFINITY)?;
+    let zero = b.scalar(0.0, b.dtype(x))?;
+    let largest = b.select(is_finite, largest, zero)?;
     let shifted = b.sub(x, largest)?;
     let exp = b.unary(Function::Exp, shifted)?;
     let sum = b.sum(exp, axes, true)?;

@@ -81,7 +81,11 @@ impl Builder<'_> {
     }
 
     pub(crate) fn unary(&mut self, function: Function, x: Value) -> Result<Value> {
-        self.op(Unary(function), &[x])
+        let y = self.op(Unary(function), &[x])?;
+        if function == Function::Sigmoid {
+            self.set_logits(y, Some(x));
+        }
+        Ok(y)
     }
 
     /// Arithmetic; a constant without axes takes the type of the other side.
@@ -366,7 +370,9 @@ impl Builder<'_> {
         let last = self.rank(x).saturating_sub(1);
         let moved = self.move_axis(x, axis, last)?;
         let y = self.op(Softmax { log }, &[moved])?;
-        self.move_axis(y, last, axis)
+        let y = self.move_axis(y, last, axis)?;
+        self.set_logits(y, Some(x).filter(|_| !log));
+        Ok(y)
     }
 
     /// 1 at the place of each index, 0 elsewhere; a new last axis of length `classes`.

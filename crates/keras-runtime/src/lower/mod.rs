@@ -25,6 +25,7 @@ mod conv_lstm;
 mod conv_lstm2d_cell;
 mod conv_transpose;
 mod cropping;
+pub(crate) mod crossentropy;
 mod cudnn_rnn;
 mod custom;
 mod custom_scale_layer;
@@ -136,12 +137,15 @@ use keras_model::{Arg, Inputs, Kind, Layer};
 
 use crate::graph::{Builder, Value};
 use crate::ops::PoolKind;
+use crate::train::regularizers;
 use crate::{Error, Result};
 
+pub(crate) use activation::logsumexp;
 pub(crate) use call::Call;
 use merging::Merging;
 pub(crate) use operation::lower as operation;
 pub(crate) use recurrent::options;
+pub(crate) use unit_normalization::unit;
 
 /// Whether that holds for a layer or one that it holds, at any depth.
 pub(crate) fn any_layer(layer: &Layer, holds: &impl Fn(&Layer) -> bool) -> bool {
@@ -154,6 +158,20 @@ pub(crate) fn layer(
     b: &mut Builder<'_>,
     inputs: &Inputs<Value>,
 ) -> Result<Vec<Value>> {
+    called(layer, b, inputs, true)
+}
+
+/// The outputs of `Layer.call`, which unlike `Layer.__call__` knows no activity regularizer.
+fn call_only(layer: &Layer, b: &mut Builder<'_>, inputs: &Inputs<Value>) -> Result<Vec<Value>> {
+    called(layer, b, inputs, false)
+}
+
+fn called(
+    layer: &Layer,
+    b: &mut Builder<'_>,
+    inputs: &Inputs<Value>,
+    regularizes: bool,
+) -> Result<Vec<Value>> {
     b.enter(&layer.base);
     // Before Keras 3 what the file says of a call holds, for the layer and those in it; in Keras 3
     // what the caller says holds for all.
@@ -163,7 +181,13 @@ pub(crate) fn layer(
     {
         b.set_training(training);
     }
-    let outputs = inside(layer, b, inputs).map_err(|error| match error {
+    let outputs = inside(layer, b, inputs).and_then(|outputs| {
+        if regularizes {
+            regularizers::add_activity(b, layer, &outputs)?;
+        }
+        Ok(outputs)
+    });
+    let outputs = outputs.map_err(|error| match error {
         Error::Op { op, reason } => b.error(format!("{op}: {reason}")),
         Error::Value(reason) => b.error(reason),
         other => other,
@@ -202,8 +226,10 @@ fn inside(layer: &Layer, b: &mut Builder<'_>, inputs: &Inputs<Value>) -> Result<
     };
     if mask != b.mask(*first) {
         // The input keeps its own mask.
+        let logits = b.logits(*first);
         *first = b.identity(*first)?;
         b.set_mask(*first, mask);
+        b.set_logits(*first, logits);
     }
     Ok(outputs)
 }

@@ -7,6 +7,7 @@ use super::{Call, attention, axes, dense, dropout, recurrent, softmax};
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::ops::size;
+use crate::train::regularizers;
 
 pub(super) fn lower(
     layer: &MultiHeadAttention,
@@ -124,7 +125,9 @@ pub(super) fn project(
             let bias = b.reshape(bias, [size(outer)])?;
             y = b.add(y, bias)?;
         }
-        b.reshape(y, [kept, outer].concat())
+        let y = b.reshape(y, [kept, outer].concat())?;
+        regularizers::add_penalties(b, call.base.activity_regularizer.as_ref(), &[y])?;
+        Ok(y)
     })
 }
 

@@ -22,7 +22,7 @@ pub(super) fn lower(
         return step_by_step(layer, b, x, time);
     }
     let steps = b.reshape(x, [&[batch * time], rest].concat())?;
-    let outputs = super::layer(&layer.layer, b, &Inputs::one(steps))?;
+    let outputs = super::call_only(&layer.layer, b, &Inputs::one(steps))?;
     let split = outputs.into_iter().map(|y| {
         let rest = b.shape(y).iter().skip(1).copied();
         let shape: Vec<usize> = [batch, time].into_iter().chain(rest).collect();
@@ -41,7 +41,7 @@ fn step_by_step(
     let mut all: Vec<Vec<Value>> = Vec::new();
     for step in 0..time {
         let part = b.at(x, 1, step)?;
-        let outputs = super::layer(&layer.layer, b, &Inputs::one(part))?;
+        let outputs = super::call_only(&layer.layer, b, &Inputs::one(part))?;
         all.resize(outputs.len(), Vec::new());
         for (steps, y) in all.iter_mut().zip(outputs) {
             steps.push(b.expand(y, 1)?);

@@ -18,7 +18,7 @@ pub(super) fn lower(
 }
 
 /// `x` with length 1 along the axes; `epsilon` is the least square of a length.
-pub(super) fn unit(b: &mut Builder<'_>, x: Value, axes: &[usize], epsilon: f64) -> Result<Value> {
+pub(crate) fn unit(b: &mut Builder<'_>, x: Value, axes: &[usize], epsilon: f64) -> Result<Value> {
     let square = b.unary(Function::Square, x)?;
     let sum = b.sum(square, axes, true)?;
     let sum = b.with_number(Arithmetic::Max, sum, epsilon)?;

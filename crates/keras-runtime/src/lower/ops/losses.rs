@@ -1,16 +1,12 @@
-//! Losses and what is compared with them: the last part of `keras/src/ops/nn.py`. Source of the
-//! limits: `keras/src/backend/tensorflow/nn.py`, Keras 3.15.
+//! Losses and what is compared with them: the last part of `keras/src/ops/nn.py`.
 
 use keras_model::DType;
 
 use crate::Result;
 use crate::graph::{Builder, Value};
-use crate::lower::activation;
+use crate::lower::crossentropy;
 use crate::lower::operation::{OpCall, to_float};
 use crate::ops::{Arithmetic, CtcDecode, CtcLoss, Function, Relation, Strategy};
-
-/// `keras.config.epsilon()`.
-const EPSILON: f64 = 1e-7;
 
 pub(in crate::lower) fn lower(
     c: &OpCall<'_>,
@@ -20,43 +16,17 @@ pub(in crate::lower) fn lower(
     let y = match name {
         "BinaryCrossentropy" => {
             let [target, output] = targets(c, b)?;
-            if c.flag("from_logits", 2) {
-                // log(1 + exp(x)) - x · target, in a form that does not overflow.
-                let soft = b.unary(Function::Softplus, output)?;
-                let product = b.mul(output, target)?;
-                b.sub(soft, product)?
-            } else {
-                let output = clipped(b, output)?;
-                let one = b.scalar(1.0, b.dtype(output))?;
-                let (not_output, not_target) = (b.sub(one, output)?, b.sub(one, target)?);
-                let (yes, no) =
-                    (b.unary(Function::Log, output)?, b.unary(Function::Log, not_output)?);
-                let (yes, no) = (b.mul(target, yes)?, b.mul(not_target, no)?);
-                let sum = b.add(yes, no)?;
-                b.scale(sum, -1.0)?
-            }
+            crossentropy::binary(b, target, output, c.flag("from_logits", 2))?
         }
         "CategoricalCrossentropy" => {
             let [target, output] = targets(c, b)?;
             let axis = c.axis(b, output, 3, -1)?;
-            if c.flag("from_logits", 2) {
-                return Ok(Some(vec![softmax_cross_entropy(b, target, output, axis)?]));
-            }
-            let logs = logs(c, b, output, axis, true)?;
-            let product = b.mul(target, logs)?;
-            let sum = b.sum(product, &[axis], false)?;
-            b.scale(sum, -1.0)?
+            crossentropy::categorical(b, target, output, c.flag("from_logits", 2), axis)?
         }
         "SparseCategoricalCrossentropy" => {
             let [target, output] = c.pair(b)?;
             let output = to_float(b, output)?;
-            let axis = c.axis(b, output, 3, -1)?;
-            let logs = logs(c, b, output, axis, false)?;
-            let places =
-                if b.rank(target) == b.rank(output) { target } else { b.expand(target, axis)? };
-            let chosen = b.gather_along(logs, places, axis)?;
-            let sum = b.sum(chosen, &[axis], false)?;
-            b.scale(sum, -1.0)?
+            crossentropy::sparse_categorical(b, target, output, c.flag("from_logits", 2))?
         }
         "CTCLoss" => {
             let [labels, logits, lengths, steps] =
@@ -133,61 +103,6 @@ fn blank(c: &OpCall<'_>, b: &Builder<'_>, logits: Value, at: usize) -> Result<us
     let classes = b.dim(logits, -1)?;
     let place = crate::lower::build::axis_of(c.int("mask_index", at).unwrap_or(0), classes);
     place.ok_or_else(|| b.error("mask_index is no class"))
-}
-
-fn clipped(b: &mut Builder<'_>, x: Value) -> Result<Value> {
-    let x = b.with_number(Arithmetic::Max, x, EPSILON)?;
-    b.with_number(Arithmetic::Min, x, 1.0 - EPSILON)
-}
-
-/// Logarithms of the chances along an axis; of outputs that are chances their sum is made 1 first.
-fn logs(
-    c: &OpCall<'_>,
-    b: &mut Builder<'_>,
-    output: Value,
-    axis: usize,
-    is_divided: bool,
-) -> Result<Value> {
-    if c.flag("from_logits", 2) {
-        let sum = activation::logsumexp(b, output, &[axis], true)?;
-        return b.sub(output, sum);
-    }
-    if is_divided {
-        let sum = b.sum(output, &[axis], true)?;
-        let output = b.div(output, sum)?;
-        let output = clipped(b, output)?;
-        return b.unary(Function::Log, output);
-    }
-    // The sparse form takes the logarithms for logits.
-    let output = clipped(b, output)?;
-    let output = b.unary(Function::Log, output)?;
-    let sum = activation::logsumexp(b, output, &[axis], true)?;
-    b.sub(output, sum)
-}
-
-/// `-Σ labels · log softmax(logits)` along an axis.
-///
-/// # Gradient
-/// To the logits TensorFlow's `softmax(logits) - labels`, whatever the sum of the labels is.
-pub(super) fn softmax_cross_entropy(
-    b: &mut Builder<'_>,
-    labels: Value,
-    logits: Value,
-    axis: usize,
-) -> Result<Value> {
-    let total = activation::logsumexp(b, logits, &[axis], true)?;
-    let logs = b.sub(logits, total)?;
-    let product = b.mul(labels, logs)?;
-    let sum = b.sum(product, &[axis], false)?;
-    let y = b.unary(Function::Neg, sum)?;
-    b.with_gradient_of(y, |b| {
-        let (given, known) = (b.stop_gradient(labels)?, b.stop_gradient(logs)?);
-        let (to_logits, to_labels) = (b.mul(given, logits)?, b.mul(labels, known)?);
-        let both = b.add(to_logits, to_labels)?;
-        let sum = b.sum(both, &[axis], true)?;
-        let y = b.sub(total, sum)?;
-        b.at(y, axis, 0)
-    })
 }
 
 fn batch_norm(c: &OpCall<'_>, b: &mut Builder<'_>) -> Result<Value> {

@@ -199,7 +199,7 @@ fn crossentropy(c: &OpCall<'_>, name: &str, b: &mut Builder<'_>) -> Result<Value
     }
     let axis = c.axis(b, logits, 2, -1)?;
     if name == "SoftmaxCrossEntropy" {
-        return super::losses::softmax_cross_entropy(b, labels, logits, axis);
+        return crate::lower::crossentropy::softmax(b, labels, logits, axis);
     }
     let total = activation::logsumexp(b, logits, &[axis], true)?;
     let logs = b.sub(logits, total)?;

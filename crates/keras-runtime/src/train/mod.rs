@@ -1,0 +1,49 @@
+//! What training and evaluation need beside the layers: losses, metrics, and the plan of a step.
+
+mod batch;
+mod code;
+mod compiled;
+mod loss;
+mod loss_gradients;
+pub(crate) mod losses;
+pub(crate) mod regularizers;
+mod samples;
+mod step;
+
+use keras_model::Base;
+
+use crate::Error;
+use crate::graph::Builder;
+
+pub use batch::Targets;
+pub(crate) use code::{Code, Codes};
+pub use loss::Loss;
+pub use loss_gradients::LossGradients;
+pub use samples::Samples;
+pub(crate) use step::{Step, StepKey};
+
+/// `keras.config.epsilon()`.
+pub(crate) const EPSILON: f64 = 1e-7;
+
+/// Enters what is no layer: what `keras.ops` compose needs a place.
+fn enter(b: &mut Builder<'_>, class: &str) {
+    let base = Base {
+        class: class.to_owned(),
+        name: String::new(),
+        trainable: false,
+        dtype: keras_model::DTypePolicy::default(),
+        stored: None,
+        activity_regularizer: None,
+    };
+    b.enter_root(&base, false);
+}
+
+/// An error of a loss or a metric, with its name.
+fn named(what: &'static str, name: &str, error: Error) -> Error {
+    let reason = match error {
+        Error::Op { op, reason } => format!("{op}: {reason}"),
+        Error::Layer { reason, .. } | Error::Value(reason) => reason,
+        other => return other,
+    };
+    Error::Training { what, name: name.to_owned(), reason }
+}

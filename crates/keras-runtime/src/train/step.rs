@@ -1,0 +1,219 @@
+//! A step of training or evaluation as one plan: the model, its losses and penalties, and the
+//! gradients of their sum.
+//!
+//! ```text
+//! let batch = Batch { x: model.fit(&x)?, y, sample_weight };   // y, sample_weight: one per output
+//! let step = model.step_plan(&compiled, &batch, Mode { training: true, gradients: true })?;
+//! let stepped = model.run_step(&step, &batch, seed, &mut states)?;
+//! // stepped.loss is what is minimised; stepped.gradients stand in the order of trainable_weights
+//! ```
+//!
+//! With gradients the trainable weights are inputs of the plan, read anew at each run: after they were
+//! changed the same plan goes on. Without, they are constants, packed once and folded.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use keras_model::DType;
+
+use super::compiled::Compiled;
+use super::regularizers;
+use crate::graph::{Builder, Value, Wrt};
+use crate::model::{Inputs, Lowered};
+use crate::plan::Plan;
+use crate::states::States;
+use crate::{Error, Model, Result, Tensor};
+
+/// What a step computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mode {
+    /// Whether layers do what they do in training.
+    pub(crate) training: bool,
+    /// Whether gradients are wanted.
+    pub(crate) gradients: bool,
+}
+
+/// A batch of samples, as the model takes them.
+#[derive(Debug)]
+pub(crate) struct Batch<'t> {
+    /// The inputs of the model.
+    pub(crate) x: Inputs<'t>,
+    /// The target of each output, where it has one.
+    pub(crate) y: Vec<Option<Cow<'t, Tensor>>>,
+    /// What the samples of each output count for, where they do not all count the same.
+    pub(crate) sample_weight: Vec<Option<Cow<'t, Tensor>>>,
+}
+
+impl<'t> Batch<'t> {
+    /// All tensors, in the order in which a step takes them.
+    fn tensors(&self) -> impl Iterator<Item = &Cow<'t, Tensor>> {
+        let more = self.y.iter().chain(&self.sample_weight).flatten();
+        self.x.iter().chain(more)
+    }
+
+    /// Shape and type of each tensor; of what is not there none.
+    fn key(&self, mode: Mode) -> StepKey {
+        let spec = |t: &Cow<'_, Tensor>| (t.shape().to_vec(), t.dtype());
+        let all = self.x.iter().map(Some);
+        let all = all.chain(self.y.iter().chain(&self.sample_weight).map(Option::as_ref));
+        StepKey { tensors: all.map(|t| t.map(spec)).collect(), mode }
+    }
+}
+
+/// What a step was planned for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct StepKey {
+    tensors: Vec<Option<(Vec<usize>, DType)>>,
+    mode: Mode,
+}
+
+/// The plan of a step.
+#[derive(Debug)]
+pub(crate) struct Step {
+    lowered: Lowered,
+    /// How many losses there are beside their sum.
+    losses: usize,
+    /// Whether each trainable weight has a gradient.
+    gradients: Vec<bool>,
+}
+
+/// What a step gives.
+#[derive(Clone, Debug)]
+pub(crate) struct Stepped {
+    /// The sum of all losses, weighted, and of all penalties.
+    pub(crate) loss: f32,
+    /// The loss of each output that has one, not weighted.
+    pub(crate) losses: Vec<f32>,
+    /// For each trainable weight, in the order of `trainable_weights`, the gradient of `loss`: of
+    /// the weight's shape and type; `None` if the loss does not depend on it. Empty if gradients
+    /// were not wanted.
+    pub(crate) gradients: Vec<Option<Tensor>>,
+}
+
+impl Model {
+    /// The plan for batches of these shapes: made at the first one.
+    pub(crate) fn step_plan(
+        &self,
+        compiled: &Compiled,
+        batch: &Batch<'_>,
+        mode: Mode,
+    ) -> Result<Arc<Step>> {
+        let key = batch.key(mode);
+        if let Some(step) = self.steps.get(|known| *known == key) {
+            return Ok(step);
+        }
+        let step = Arc::new(self.lower_step(compiled, batch, mode)?);
+        self.steps.insert(key, Arc::clone(&step));
+        Ok(step)
+    }
+
+    fn lower_step(&self, compiled: &Compiled, batch: &Batch<'_>, mode: Mode) -> Result<Step> {
+        let mut b = if mode.gradients {
+            let wrt = Wrt { weights: true, ..Wrt::default() };
+            Builder::differentiating(&self.weights, self.limits, wrt)
+        } else {
+            Builder::new(&self.weights, self.limits)
+        };
+        let b = &mut b;
+        b.collect_losses();
+        let mut input = |t: &Cow<'_, Tensor>| b.input(t.shape(), t.dtype());
+        let x: Vec<Value> = batch.x.iter().map(&mut input).collect();
+        let y: Vec<_> = batch.y.iter().map(|t| t.as_ref().map(&mut input)).collect();
+        let weights: Vec<_> =
+            batch.sample_weight.iter().map(|t| t.as_ref().map(&mut input)).collect();
+        let outputs = self.lower_model(b, &x, mode.training)?;
+
+        // What is wrong with a target is said with the name of its output.
+        let mut losses = Vec::new();
+        let mut parts = Vec::new();
+        for compiled_loss in &compiled.losses {
+            let at = compiled_loss.output;
+            let name = compiled.name(at);
+            let missing =
+                |what: &str| Error::Value(format!("output {name:?} has a loss and no {what}"));
+            let y_true = y.get(at).copied().flatten().ok_or_else(|| missing("target"))?;
+            let y_pred = outputs.get(at).copied().ok_or_else(|| missing("prediction"))?;
+            let weight = weights.get(at).copied().flatten();
+            let loss = compiled_loss.loss.lower(b, y_true, y_pred, weight);
+            let loss = loss.map_err(|error| of_output(name, error))?;
+            let loss = b.cast(loss, DType::Float32)?;
+            losses.push(loss);
+            parts.push(b.scale(loss, compiled_loss.weight.unwrap_or(1.0))?);
+        }
+        parts.extend(b.take_losses());
+        parts.extend(regularizers::of_weights(b, &self.file.root, &self.weights)?);
+        b.leave();
+        let mut parts = parts.into_iter();
+        let Some(mut total) = parts.next() else {
+            let reason = "there is no loss: the model was not compiled, or is loaded without it";
+            return Err(Error::Value(reason.to_owned()));
+        };
+        for part in parts {
+            total = b.add(total, part)?;
+        }
+
+        let count = losses.len();
+        let mut all: Vec<Value> = std::iter::once(total).chain(losses).collect();
+        let gradients =
+            if mode.gradients { self.add_gradients(b, total, &mut all)? } else { Vec::new() };
+        let (graph, extras) = b.take().finish(all);
+        let plan = Plan::new(graph, &self.packed, self.winograd)?;
+        self.limits.check_memory("the values of a step", Some(plan.bytes()))?;
+        Ok(Step { lowered: Lowered { plan, extras, found: None }, losses: count, gradients })
+    }
+
+    /// Adds the gradient of `loss` for each trainable weight that has one.
+    fn add_gradients(
+        &self,
+        b: &mut Builder<'_>,
+        loss: Value,
+        outputs: &mut Vec<Value>,
+    ) -> Result<Vec<bool>> {
+        let one = {
+            let (shape, dtype) = (b.shape(loss).to_vec(), b.dtype(loss));
+            b.full(shape, 1.0, dtype)?
+        };
+        let variables = b.variables();
+        let values: Vec<Value> = variables.iter().map(|(_, value)| *value).collect();
+        let gradients = crate::backward::backward(b, &[(loss, one)], &values)?;
+        let found = self.weights.all_trainable().map(|(place, _)| {
+            let at = variables.iter().position(|(own, _)| *own == place);
+            let gradient = at.and_then(|at| gradients.get(at).copied().flatten());
+            outputs.extend(gradient);
+            gradient.is_some()
+        });
+        Ok(found.collect())
+    }
+
+    /// Runs a step on a batch of the shapes it was planned for.
+    pub(crate) fn run_step(
+        &self,
+        step: &Step,
+        batch: &Batch<'_>,
+        seed: u64,
+        states: &mut States,
+    ) -> Result<Stepped> {
+        let given: Inputs<'_> = batch.tensors().map(|t| Cow::Borrowed(t.as_ref())).collect();
+        let mut all = self.run(&step.lowered, &given, &[], seed, states)?.into_iter();
+        let mut number = || {
+            let tensor = all.next();
+            let value = tensor.as_ref().and_then(|t| t.as_slice::<f32>()?.first().copied());
+            value.ok_or_else(|| Error::Value("a loss has no value: the batch is empty".to_owned()))
+        };
+        let loss = number()?;
+        let losses = (0..step.losses).map(|_| number()).collect::<Result<_>>()?;
+        let gradients =
+            step.gradients.iter().map(|is_there| is_there.then(|| all.next()).flatten());
+        Ok(Stepped { loss, losses, gradients: gradients.collect() })
+    }
+}
+
+/// An error of a loss or a metric that also says of which output.
+fn of_output(output: &str, error: Error) -> Error {
+    match error {
+        Error::Training { what, name, reason } => {
+            Error::Training { what, name, reason: format!("output {output:?}: {reason}") }
+        }
+        other => other,
+    }
+}

@@ -134,6 +134,34 @@ pub enum Error {
         /// Its name, as stored.
         name: String,
     },
+    /// A name that is given a second time to one writer.
+    #[error("{place} has a {what} {name:?} already")]
+    Exists {
+        /// `link` or `attribute`.
+        what: &'static str,
+        /// The name.
+        name: String,
+        /// Path of the object that has it.
+        place: String,
+    },
+    /// What a writer was given does not make an object.
+    #[error("{place} cannot be written: {reason}")]
+    Unwritable {
+        /// Path of the object, or of the object and the attribute.
+        place: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// A value that the format has no room for.
+    #[error("{structure} {field} {value} is more than the format can say")]
+    TooLarge {
+        /// The structure or header message, as the specification calls it.
+        structure: &'static str,
+        /// The field.
+        field: &'static str,
+        /// The value.
+        value: u64,
+    },
     /// The operating system or a caller's source failed.
     #[error(transparent)]
     Io(#[from] std::io::Error),

@@ -14,8 +14,9 @@ use crate::file::File;
 use crate::group::Links;
 use crate::limits::Limits;
 use crate::message::{self, Continuation, Message};
+use crate::out::{Out, Write};
 use crate::parse::{
-    self, Address, Context, Parsed, Structure, field, malformed, signature, uint, version,
+    self, Address, Context, Parsed, Structure, field, malformed, signature, uint, version, width_of,
 };
 use crate::storage::Block;
 
@@ -274,6 +275,48 @@ impl Structure for Prefix {
         let modified = times.map(|(_, modified, _, _)| modified);
         let (ordered, len) = (flags & 4 != 0, whole - i.len());
         Ok((i, Self { version, modified, reference_count: None, ordered, len, chunk }))
+    }
+}
+
+/// The messages of a header that is written, in one chunk.
+#[derive(Debug, Default)]
+pub(crate) struct Messages(Out);
+
+impl Messages {
+    pub(crate) fn add<M: Message + Write>(&mut self, message: &M) -> Result<()> {
+        let body = message.to_bytes()?;
+        let too_large = |field, value| Error::TooLarge { structure: M::NAME, field, value };
+        let id = u8::try_from(M::ID).map_err(|_| too_large("message type", M::ID.into()))?;
+        let len = body.len();
+        let len = u16::try_from(len).map_err(|_| too_large("message size", len as u64))?;
+        self.0.u8(id);
+        self.0.u16(len);
+        self.0.u8(0);
+        self.0.bytes(&body);
+        Ok(())
+    }
+
+    /// The header, of version 2 and without times: the same object is the same bytes.
+    pub(crate) fn into_header(self) -> Result<Vec<u8>> {
+        let messages = self.0.into_bytes();
+        let len = messages.len() as u64;
+        let (flags, width) = match width_of(len) {
+            1 => (0, 1),
+            2 => (1, 2),
+            3 | 4 => (2, 4),
+            _ => {
+                let (structure, field) = (Prefix::NAME, "size of chunk 0");
+                return Err(Error::TooLarge { structure, field, value: len });
+            }
+        };
+        let mut out = Out::default();
+        out.bytes(b"OHDR");
+        out.u8(2);
+        out.u8(flags);
+        out.uint(len, width);
+        out.bytes(&messages);
+        out.checksum();
+        Ok(out.into_bytes())
     }
 }
 

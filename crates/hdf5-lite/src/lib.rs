@@ -14,6 +14,19 @@
 //! read when asked for. Handles are cheap to clone, own what they need, and can be used from
 //! many threads.
 //!
+//! Files are written from a tree that is described first:
+//!
+//! ```
+//! let kernel = vec![0.5_f32; 7840];
+//! let mut file = hdf5_lite::Writer::new();
+//! file.group("model_weights")?.set_attr("layer_names", ["dense"])?;
+//! let kernel = hdf5_lite::Array::new([784, 10], &kernel); // not copied
+//! file.dataset("model_weights/dense/kernel", kernel)?.chunks([98, 10]).shuffle().deflate(4);
+//! let bytes = file.to_bytes()?;
+//! # assert_eq!(hdf5_lite::File::from_bytes(bytes)?.dataset("model_weights/dense/kernel")?.shape(), [784, 10]);
+//! # Ok::<_, hdf5_lite::Error>(())
+//! ```
+//!
 //! No input can do harm: what a file asks for is bounded by [`Limits`], and what it names
 //! outside of itself is refused unless the caller gives a [`Resolver`].
 
@@ -35,6 +48,7 @@ mod map;
 mod message;
 mod object;
 mod orphans;
+mod out;
 mod parse;
 mod reference;
 mod resolve;
@@ -44,6 +58,7 @@ mod storage;
 mod superblock;
 #[cfg(test)]
 mod testing;
+mod write;
 
 pub use attribute::Attribute;
 pub use dataset::{Axis, Dataset, ExternalFile, Layout, StoredChunk};
@@ -64,3 +79,4 @@ pub use object::{CommittedDatatype, Node, Object, ObjectAddress, ObjectKind};
 pub use reference::{Reference, Region};
 pub use resolve::{Folder, Resolver};
 pub use storage::{Seekable, Source};
+pub use write::{Array, DatasetMut, GroupMut, Writer};

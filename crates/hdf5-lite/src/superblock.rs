@@ -7,6 +7,7 @@ use nom::number::complete::{le_u8, le_u16, le_u32};
 
 use crate::error::{Error, Result};
 use crate::message::DriverBlock;
+use crate::out::{Out, SIZES, Write};
 use crate::parse::{self, Address, Context, Parsed, Sizes, Structure, field, signature, version};
 use crate::storage::{Block, Storage};
 
@@ -34,6 +35,22 @@ pub(crate) struct Superblock {
 }
 
 impl Superblock {
+    /// Bytes of the superblock that is written.
+    pub(crate) const LEN: u64 = 48;
+
+    /// Of a file that ends at `end`.
+    pub(crate) fn of(root: Address, end: u64) -> Self {
+        Self {
+            version: 2,
+            sizes: SIZES,
+            stored_base: 0,
+            end_of_file: Some(Address(end)),
+            root,
+            driver_info: None,
+            extension: None,
+        }
+    }
+
     /// Finds and reads the superblock; also says where it lies, which is the base address.
     pub(crate) fn find(storage: &Storage) -> Result<(u64, Self)> {
         let base = find_signature(storage)?;
@@ -124,6 +141,20 @@ impl Structure for Superblock {
     }
 }
 
+impl Write for Superblock {
+    /// Version 2, which HDF5 1.8 brought.
+    fn write(&self, out: &mut Out) -> Result<()> {
+        out.bytes(SIGNATURE);
+        out.bytes(&[2, SIZES.offsets, SIZES.lengths, 0]);
+        out.u64(self.stored_base);
+        out.address(self.extension);
+        out.address(self.end_of_file);
+        out.address(Some(self.root));
+        out.checksum();
+        Ok(())
+    }
+}
+
 /// The signature lies at byte 0, 512, 1024, 2048 and so on: a user block may come before it.
 fn find_signature(storage: &Storage) -> Result<u64> {
     let mut offset = 0_u64;
@@ -161,4 +192,14 @@ fn describe(start: &Block) -> String {
             bytes.get(..bytes.len().min(8)).unwrap_or_default().escape_ascii()
         ),
     }
+}
+
+#[test]
+fn what_is_written_is_read() {
+    let mut bytes = Superblock::of(Address(48), 64).to_bytes().unwrap();
+    assert_eq!(bytes.len() as u64, Superblock::LEN);
+    bytes.resize(64, 0);
+    let (base, found) = Superblock::find(&Storage::bytes(bytes.into())).unwrap();
+    assert_eq!((base, found.version, found.root), (0, 2, Address(48)));
+    assert_eq!(found.end_of_file, Some(Address(64)));
 }

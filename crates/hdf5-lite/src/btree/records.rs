@@ -5,11 +5,12 @@ use nom::Parser;
 use nom::bytes::complete::take;
 use nom::number::complete::{le_u8, le_u32};
 
-use super::v2::Tree;
+use super::v2::{self, Tree};
 use crate::checksum::lookup3;
 use crate::error::Result;
 use crate::file::File;
-use crate::heap::FractalHeap;
+use crate::heap::{FractalHeap, FractalHeapKind, store};
+use crate::out::{Out, Space};
 use crate::parse::{Address, Context, Parsed, Sizes, Structure, field};
 use crate::storage::Block;
 
@@ -29,6 +30,19 @@ impl HugeObject {
         let memory = nom::combinator::cond(filtered, memory);
         let (i, filtered) = field("huge object filters", memory).parse(i)?;
         Ok((i, Self { address, length, filtered }))
+    }
+
+    /// Type of the records of a heap without filters, under numbers that stand in the IDs.
+    pub(crate) const BY_NUMBER: u8 = 1;
+    pub(crate) const BY_NUMBER_LEN: u16 = 24;
+
+    /// The record under the number `key`.
+    pub(crate) fn to_record(&self, key: u64) -> Vec<u8> {
+        let mut out = Out::default();
+        out.address(Some(self.address));
+        out.length(self.length);
+        out.length(key);
+        out.into_bytes()
     }
 
     /// The fields as they stand in a heap ID that is long enough for them.
@@ -110,6 +124,48 @@ impl Structure for AttributeRecord {
         let creation_order = (order != u32::MAX).then_some(order);
         Ok((i, Self(NameRecord { hash, id: id.to_vec(), flags, creation_order })))
     }
+}
+
+/// What is to be stored densely: the bytes of a name, and of its link or attribute message.
+pub(crate) struct Named {
+    pub(crate) name: Vec<u8>,
+    pub(crate) message: Vec<u8>,
+}
+
+/// Writes a heap of links or attributes and their index by name. Says where both are.
+pub(crate) fn write_dense(
+    kind: FractalHeapKind,
+    named: &[Named],
+    space: &mut Space,
+) -> Result<(Address, Address)> {
+    let objects: Vec<&[u8]> = named.iter().map(|one| &one.message[..]).collect();
+    let (heap, ids) = store(kind, &objects, space)?;
+    // By hash; those of one hash by name, as the library compares them.
+    let mut order: Vec<_> =
+        named.iter().zip(ids).map(|(one, id)| (lookup3(&one.name), &one.name[..], id)).collect();
+    order.sort_unstable();
+    let record = |(hash, _, id): (u32, &[u8], Vec<u8>)| {
+        let mut out = Out::default();
+        match kind {
+            FractalHeapKind::Links => {
+                out.u32(hash);
+                out.bytes(&id);
+            }
+            FractalHeapKind::Attributes => {
+                out.bytes(&id);
+                out.u8(0);
+                out.u32(u32::MAX); // the order of creation is not kept
+                out.u32(hash);
+            }
+        }
+        out.into_bytes()
+    };
+    let records: Vec<Vec<u8>> = order.into_iter().map(record).collect();
+    let (kind, len) = match kind {
+        FractalHeapKind::Links => (LINK_NAMES, 11),
+        FractalHeapKind::Attributes => (ATTRIBUTE_NAMES, 17),
+    };
+    Ok((heap, v2::write(kind, len, &records, space)?))
 }
 
 /// The index by name and the heap of densely stored links or attributes.

@@ -7,6 +7,7 @@ use nom::number::complete::{le_u8, le_u16, le_u32, le_u64};
 
 use crate::error::Result;
 use crate::file::File;
+use crate::out::{Out, Space};
 use crate::parse::{Address, Context, Parsed, Structure, field, signature, unsupported};
 use crate::storage::Block;
 
@@ -156,4 +157,74 @@ fn chunk<'a>(i: &'a [u8], cx: &Context<'_>, rank: usize) -> Parsed<'a, ChunkEntr
     let (i, _) = field("element offset", le_u64).parse(i)?;
     let (i, address) = field("child address", |i| cx.sizes.defined(i)).parse(i)?;
     Ok((i, ChunkEntry { size, mask, offsets, address }))
+}
+
+/// "Indexed Storage Internal Node K": what readers take it for where the file does not say. Nodes
+/// have twice as many children, and take the room of them all even if they have fewer.
+const CHUNKS_K: usize = 32;
+
+/// Writes the tree of `chunks`, which are in the order of their offsets; chunks have `dims`
+/// elements of `element` bytes. Says where the root is.
+pub(crate) fn write_chunks(
+    chunks: &[ChunkEntry],
+    dims: &[u64],
+    element: u64,
+    space: &mut Space,
+) -> Result<Option<Address>> {
+    let Some(last) = chunks.last() else { return Ok(None) };
+    // Behind the last chunk: one further on each axis, that of the bytes of an element too.
+    let mut offsets = Vec::new();
+    for (at, dim) in last.offsets.iter().zip(dims) {
+        let next = at.checked_add(*dim);
+        offsets.push(next.ok_or_else(|| too_large("chunk offset", *at))?);
+    }
+    let end = ChunkEntry { size: 0, mask: 0, offsets, address: Address(0) };
+    let mut level = 0_u8;
+    let mut children: Vec<(&ChunkEntry, Address)> =
+        chunks.iter().map(|chunk| (chunk, chunk.address)).collect();
+    loop {
+        let key_len = 8 + 8 * (dims.len() + 1);
+        let len = 24 + 2 * CHUNKS_K * 8 + (2 * CHUNKS_K + 1) * key_len;
+        let first = space.next().0;
+        let number = children.len().div_ceil(2 * CHUNKS_K);
+        let node_at = |n: usize| (n < number).then(|| Address(first + (n * len) as u64));
+        let mut parents = Vec::with_capacity(number);
+        let mut groups = children.chunks(2 * CHUNKS_K).enumerate().peekable();
+        while let Some((n, group)) = groups.next() {
+            let mut out = Out::default();
+            out.bytes(b"TREE");
+            out.bytes(&[CHUNKS, level]);
+            out.u16(u16::try_from(group.len()).unwrap_or(0)); // no more than 64
+            out.address(n.checked_sub(1).and_then(node_at));
+            out.address(node_at(n + 1));
+            for (chunk, address) in group {
+                key(chunk, 0, &mut out);
+                out.address(Some(*address));
+            }
+            match groups.peek().and_then(|(_, next)| next.first()) {
+                Some((next, _)) => key(next, 0, &mut out),
+                None => key(&end, element, &mut out),
+            }
+            out.pad_to(len);
+            let address = space.put(&out.into_bytes());
+            parents.extend(group.first().map(|(chunk, _)| (*chunk, address)));
+        }
+        if let [(_, root)] = *parents.as_slice() {
+            return Ok(Some(root));
+        }
+        children = parents;
+        level += 1;
+    }
+}
+
+/// What [`chunk`] reads, up to the address.
+fn key(chunk: &ChunkEntry, element_offset: u64, out: &mut Out) {
+    out.u32(chunk.size);
+    out.u32(chunk.mask);
+    chunk.offsets.iter().for_each(|at| out.u64(*at));
+    out.u64(element_offset);
+}
+
+fn too_large(field: &'static str, value: u64) -> crate::Error {
+    crate::Error::TooLarge { structure: Head::NAME, field, value }
 }

@@ -1,8 +1,10 @@
 //! Elements of one type as elements of another, as stored: what a virtual dataset asks for whose
 //! source has another type.
 
-use super::number::{Number, NumberType};
-use crate::error::Result;
+use half::{bf16, f16};
+
+use super::number::{Element, Number, NumberType};
+use crate::error::{Error, Result};
 use crate::message::{ByteOrder, Datatype, FixedPoint, FloatingPoint};
 
 /// `bytes` of type `from` as type `to`; `None` if these types do not convert.
@@ -69,7 +71,8 @@ fn float(t: &FloatingPoint, number: Number, out: &mut Vec<u8>) {
         Number::Float(value) => value,
     };
     match t.size {
-        2 => put(t.order, &half::f16::from_f64(value).to_le_bytes(), out),
+        2 if !t.is_ieee() => put(t.order, &bf16::from_f64(value).to_le_bytes(), out),
+        2 => put(t.order, &f16::from_f64(value).to_le_bytes(), out),
         #[expect(clippy::cast_possible_truncation, reason = "goes to the nearest")]
         4 => put(t.order, &(value as f32).to_le_bytes(), out),
         _ => put(t.order, &value.to_le_bytes(), out),
@@ -81,6 +84,30 @@ fn put(order: ByteOrder, little_endian: &[u8], out: &mut Vec<u8>) {
         ByteOrder::BigEndian => out.extend(little_endian.iter().rev()),
         _ => out.extend_from_slice(little_endian),
     }
+}
+
+/// Appends `number` as an element. Integers are exact or an error; floats are rounded, as
+/// everywhere.
+pub(crate) fn encode_number(to: &NumberType, number: Number, out: &mut Vec<u8>) -> Result<()> {
+    let start = out.len();
+    match to {
+        NumberType::Integer(t) => integer(t, number, out),
+        NumberType::Float(t) if t.is_ieee() || bf16::is_stored_as(&Datatype::FloatingPoint(*t)) => {
+            float(t, number, out);
+        }
+        NumberType::Float(t) => {
+            return Err(Error::Unsupported {
+                structure: "floating-point number",
+                field: "size",
+                found: t.size.into(),
+            });
+        }
+    }
+    let written = to.value(out.get(start..).unwrap_or_default())?;
+    if matches!(to, NumberType::Float(_)) || written.is_equal(number) {
+        return Ok(());
+    }
+    Err(Error::OutOfRange { value: format!("{number:?}"), wanted: "an integer of its type" })
 }
 
 #[test]

@@ -28,6 +28,10 @@ pub trait Element: bytemuck::Pod + Send + Sync + private::Sealed {
     #[doc(hidden)]
     fn is_stored_as(datatype: &Datatype) -> bool;
 
+    /// The datatype of which such values are elements.
+    #[doc(hidden)]
+    fn datatype() -> Datatype;
+
     #[doc(hidden)]
     fn of_signed(value: i128) -> Option<Self>;
 
@@ -71,6 +75,16 @@ macro_rules! integers {
                 }
             }
 
+            fn datatype() -> Datatype {
+                Datatype::FixedPoint(FixedPoint {
+                    size: Self::BITS / 8,
+                    order: ByteOrder::NATIVE,
+                    signed: $signed,
+                    offset: 0,
+                    precision: u16::try_from(Self::BITS).unwrap_or(0),
+                })
+            }
+
             fn of_signed(value: i128) -> Option<Self> {
                 value.try_into().ok()
             }
@@ -100,7 +114,11 @@ macro_rules! floats {
             const NAME: &'static str = stringify!($type);
 
             fn is_stored_as(datatype: &Datatype) -> bool {
-                let wanted = FloatingPoint {
+                *datatype == Self::datatype()
+            }
+
+            fn datatype() -> Datatype {
+                Datatype::FloatingPoint(FloatingPoint {
                     size: $size,
                     order: ByteOrder::NATIVE,
                     offset: 0,
@@ -112,8 +130,7 @@ macro_rules! floats {
                     mantissa_size: $mantissa_size,
                     bias: $bias,
                     normalization: Normalization::Implied,
-                };
-                matches!(datatype, Datatype::FloatingPoint(t) if *t == wanted)
+                })
             }
 
             fn of_signed(value: i128) -> Option<Self> {
@@ -170,6 +187,20 @@ pub(crate) enum Number {
 }
 
 impl Number {
+    /// Whether both are the same integer.
+    pub(super) fn is_equal(self, other: Self) -> bool {
+        let integer = |number| match number {
+            Self::Signed(value) => Some((value < 0, value.cast_unsigned())),
+            Self::Unsigned(value) => Some((false, value)),
+            Self::Float(value) => match whole(value)? {
+                Self::Signed(value) => Some((value < 0, value.cast_unsigned())),
+                Self::Unsigned(value) => Some((false, value)),
+                Self::Float(_) => None,
+            },
+        };
+        integer(self).is_some_and(|value| Some(value) == integer(other))
+    }
+
     fn to<T: Element>(self) -> Result<T> {
         let value = match self {
             Self::Signed(value) => T::of_signed(value),

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use flate2::{Decompress, FlushDecompress, Status};
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-use super::{Buffers, Filter, broken, max_len};
+use super::{Buffers, Filter, broken, max_len, output};
 use crate::error::Result;
 
 /// No stream of zlib grows by more when decoded.
@@ -60,6 +60,19 @@ impl Filter for Deflate {
                 Ok(_) => return Err(broken(self, "the stream ends early")),
                 Err(error) => return Err(broken(self, error.to_string())),
             }
+        }
+    }
+
+    /// `client_data`: the level, 0 to 9.
+    fn encode(&self, client_data: &[u32], chunk: &[u8]) -> Result<Option<Vec<u8>>> {
+        let level = client_data.first().copied().unwrap_or(6).min(9);
+        let mut stream = Compress::new(Compression::new(level), true);
+        let mut encoded = output(self, chunk.len())?;
+        let status = stream.compress_vec(chunk, &mut encoded, FlushCompress::Finish);
+        match status.map_err(|error| broken(self, error.to_string()))? {
+            // Shorter than the chunk, or it would not have had room.
+            Status::StreamEnd => Ok(Some(encoded)),
+            _ => Ok(None),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Filter, broken};
+use super::{Filter, broken, output};
 use crate::error::Result;
 use crate::parse::is_right;
 
@@ -38,6 +38,13 @@ impl Filter for Fletcher32 {
             }
         })
     }
+
+    fn encode(&self, _: &[u32], chunk: &[u8]) -> Result<Option<Vec<u8>>> {
+        let mut encoded = output(self, chunk.len().saturating_add(4))?;
+        encoded.extend_from_slice(chunk);
+        encoded.extend_from_slice(&fletcher32(chunk).to_le_bytes());
+        Ok(Some(encoded))
+    }
 }
 
 /// The sum over big-endian words of 16 bits, an odd byte counting as the high one.
@@ -68,4 +75,5 @@ fn agrees_with_the_library() {
     let chunk = [0, 0, 1, 0, 2, 0, 3, 0, 0x00, 0x06, 0x00, 0x0a];
     let decoded = Fletcher32.decode(&[], Cow::Borrowed(&chunk), 8).unwrap();
     assert_eq!(*decoded, chunk[..8]);
+    assert_eq!(Fletcher32.encode(&[], &decoded).unwrap().unwrap(), chunk);
 }

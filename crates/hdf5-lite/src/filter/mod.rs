@@ -48,7 +48,7 @@ use bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::file::File;
 use crate::limits::Limits;
-use crate::message::FilterPipeline;
+use crate::message::{FilterInfo, FilterPipeline};
 
 /// Undoes one filter.
 ///
@@ -110,6 +110,18 @@ pub trait Filter: Send + Sync + fmt::Debug {
     ) -> Result<Cow<'c, [u8]>> {
         let _ = buffers;
         self.decode(client_data, chunk, expected)
+    }
+
+    /// What the filter makes of `chunk` when it is written; `None` if that is no gain, and the
+    /// chunk is better stored without.
+    ///
+    /// A filter that only reads fails.
+    fn encode(&self, client_data: &[u32], chunk: &[u8]) -> Result<Option<Vec<u8>>> {
+        let _ = (client_data, chunk);
+        Err(Error::Filter {
+            filter: self.name(),
+            reason: "its chunks are read, not written".into(),
+        })
     }
 }
 
@@ -250,6 +262,23 @@ impl Registry {
         let own = self.0.iter().map(|filter| &**filter);
         own.chain(BUILT_IN.iter().copied()).find(|filter| filter.id() == id)
     }
+}
+
+/// One chunk through a pipeline. Says which filters were left out, a bit for each.
+pub(crate) fn encode(pipeline: &[FilterInfo], mut chunk: Vec<u8>) -> Result<(u32, Vec<u8>)> {
+    let mut mask = 0;
+    for (n, info) in pipeline.iter().enumerate() {
+        let filter = Registry::default()
+            .find(info.id)
+            .map(|filter| filter.encode(&info.client_data, &chunk));
+        let unknown = || Error::UnknownFilter { id: info.id, name: info.name.clone() };
+        match filter.ok_or_else(unknown)?? {
+            Some(encoded) => chunk = encoded,
+            // There are no more than 32.
+            None => mask |= 1_u32.checked_shl(u32::try_from(n).unwrap_or(0)).unwrap_or(0),
+        }
+    }
+    Ok((mask, chunk))
 }
 
 /// Undoes a pipeline on one chunk of `expected` bytes. `mask` has a bit for each filter that

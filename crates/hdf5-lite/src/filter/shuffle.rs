@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Buffers, Filter, broken};
+use super::{Buffers, Filter, broken, output};
 use crate::error::Result;
 
 #[derive(Debug)]
@@ -45,6 +45,17 @@ impl Filter for Shuffle {
         unshuffle_into(size, &chunk, &mut decoded);
         buffers.give_chunk(chunk);
         Ok(Cow::Owned(decoded))
+    }
+
+    fn encode(&self, client_data: &[u32], chunk: &[u8]) -> Result<Option<Vec<u8>>> {
+        let size = client_data.first().map_or(1, |size| usize::try_from(*size).unwrap_or(0));
+        if size <= 1 || chunk.len() < 2 * size {
+            return Ok(Some(chunk.to_vec()));
+        }
+        let mut encoded = output(self, chunk.len())?;
+        encoded.resize(chunk.len(), 0);
+        shuffle_into(size, chunk, &mut encoded);
+        Ok(Some(encoded))
     }
 }
 
@@ -91,6 +102,42 @@ fn unshuffle<const SIZE: usize>(planes: &[u8], body: &mut [u8]) {
     }
 }
 
+/// The way back of [`unshuffle_into`].
+pub(super) fn shuffle_into(size: usize, chunk: &[u8], out: &mut [u8]) {
+    let elements = chunk.len() / size.max(1);
+    let (body, rest) = chunk.split_at(elements * size);
+    let (planes, tail) = out.split_at_mut(body.len().min(out.len()));
+    match size {
+        2 => shuffle::<2>(body, planes),
+        4 => shuffle::<4>(body, planes),
+        8 => shuffle::<8>(body, planes),
+        _ => {
+            for (n, plane) in planes.chunks_exact_mut(elements.max(1)).enumerate() {
+                let column = body.iter().skip(n).step_by(size);
+                plane.iter_mut().zip(column).for_each(|(to, from)| *to = *from);
+            }
+        }
+    }
+    tail.copy_from_slice(rest);
+}
+
+/// Elements that stay in the first cache while each plane takes its bytes of them.
+const BLOCK: usize = 1024;
+
+/// As the general case, with the size known to the compiler.
+fn shuffle<const SIZE: usize>(body: &[u8], planes: &mut [u8]) {
+    let (elements, _) = body.as_chunks::<SIZE>();
+    for (n, block) in elements.chunks(BLOCK).enumerate() {
+        let columns = planes.chunks_exact_mut(elements.len().max(1));
+        for (byte, plane) in columns.enumerate() {
+            let to = plane.get_mut(n * BLOCK..).unwrap_or_default();
+            to.iter_mut().zip(block).for_each(|(to, from)| {
+                *to = from.get(byte).copied().unwrap_or(0);
+            });
+        }
+    }
+}
+
 #[test]
 fn puts_the_bytes_of_each_element_together() {
     for size in [2_u32, 3, 4, 8] {
@@ -103,7 +150,8 @@ fn puts_the_bytes_of_each_element_together() {
             shuffled.extend(plain.chunks_exact(width).map(|element| element[n]));
         }
         shuffled.extend(&plain[shuffled.len()..]);
-        let decoded = Shuffle.decode(&[size], Cow::Owned(shuffled), plain.len()).unwrap();
+        let decoded = Shuffle.decode(&[size], Cow::Borrowed(&shuffled), plain.len()).unwrap();
         assert_eq!(decoded, plain, "elements of {size} bytes");
+        assert_eq!(Shuffle.encode(&[size], &plain).unwrap().unwrap(), shuffled);
     }
 }

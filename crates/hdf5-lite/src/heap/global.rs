@@ -7,6 +7,7 @@ use nom::number::complete::{le_u16, le_u32};
 use crate::error::Result;
 use crate::file::File;
 use crate::limits::Limits;
+use crate::out::Out;
 use crate::parse::{Address, Context, Parsed, Structure, bytes, field, signature, version};
 use crate::storage::Block;
 
@@ -27,6 +28,94 @@ pub(crate) struct Collection {
 
 struct Header {
     size: u64,
+}
+
+/// `H5HG_MINSIZE` of the C library: bytes of a collection of small objects.
+const COLLECTION: usize = 4096;
+
+/// Bytes before the objects of a collection, and before each object.
+const HEAD: usize = 16;
+
+/// Collections being filled. Addresses count from the first one until it has a place.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GlobalHeap {
+    collections: Vec<Filling>,
+    /// The one that small objects go to.
+    open: Option<usize>,
+    len: u64,
+}
+
+#[derive(Clone, Debug)]
+struct Filling {
+    start: u64,
+    size: usize,
+    used: usize,
+    objects: Vec<Vec<u8>>,
+}
+
+impl GlobalHeap {
+    /// Adds an object; says where it will be, counted from the start of the first collection.
+    pub(crate) fn add(&mut self, object: Vec<u8>) -> GlobalHeapId {
+        let len = HEAD + object.len().next_multiple_of(8);
+        let open = self.open.filter(|open| {
+            self.collections.get(*open).is_some_and(|one| {
+                one.used + len <= one.size && one.objects.len() < usize::from(u16::MAX)
+            })
+        });
+        let at = open.unwrap_or_else(|| {
+            let size = COLLECTION.max(HEAD + len);
+            let start = self.len;
+            self.collections.push(Filling { start, size, used: HEAD, objects: Vec::new() });
+            self.len += size as u64;
+            let new = self.collections.len() - 1;
+            // A collection that one object fills leaves the other one open.
+            if size == COLLECTION {
+                self.open = Some(new);
+            }
+            new
+        });
+        let Some(one) = self.collections.get_mut(at) else {
+            return GlobalHeapId { collection: Address(0), index: 0 };
+        };
+        one.used += len;
+        one.objects.push(object);
+        // No more than 65,535.
+        let index = u32::try_from(one.objects.len()).unwrap_or(0);
+        GlobalHeapId { collection: Address(one.start), index }
+    }
+
+    /// The collections, each object as `finish` makes it: it may not become longer or shorter.
+    pub(crate) fn write(
+        &self,
+        mut finish: impl FnMut(GlobalHeapId, &mut [u8]) -> Result<()>,
+    ) -> Result<Vec<u8>> {
+        let mut out = Out::default();
+        for one in &self.collections {
+            let end = out.len() + one.size;
+            out.bytes(b"GCOL");
+            out.bytes(&[1, 0, 0, 0]);
+            out.length(one.size as u64);
+            for (index, object) in (1_u16..).zip(&one.objects) {
+                out.u16(index);
+                out.u16(1);
+                out.zeros(4);
+                out.length(object.len() as u64);
+                let mut object = object.clone();
+                let id = GlobalHeapId { collection: Address(one.start), index: index.into() };
+                finish(id, &mut object)?;
+                out.bytes(&object);
+                out.zeros(object.len().next_multiple_of(8) - object.len());
+            }
+            // Object 0 is the free space, its head included.
+            let free = end.saturating_sub(out.len());
+            if free >= HEAD {
+                out.zeros(8);
+                out.length(free as u64);
+            }
+            out.pad_to(end);
+        }
+        Ok(out.into_bytes())
+    }
 }
 
 impl Collection {
@@ -89,5 +178,26 @@ impl Structure for Collection {
         }
         objects.sort_unstable();
         Ok((i, Self { block: cx.whole(), objects }))
+    }
+}
+
+#[test]
+fn what_is_written_is_read() {
+    use crate::out::SIZES;
+    let mut heap = GlobalHeap::default();
+    // Small ones, one that needs a collection of its own, and small ones again.
+    let lens = [5, 8, 1000, 10_000, 0, 3000, 16];
+    let objects = lens.map(|len| vec![u8::try_from(len % 251).unwrap(); len]);
+    let ids = objects.clone().map(|object| heap.add(object));
+    assert_eq!(ids[2].collection, ids[4].collection);
+    let bytes = heap.write(|_, _| Ok(())).unwrap();
+    assert_eq!(bytes.len() as u64, heap.len);
+    for (id, object) in ids.iter().zip(&objects) {
+        let start = usize::try_from(id.collection.0).unwrap();
+        let size = u64::from_le_bytes(bytes[start + 8..start + 16].try_into().unwrap());
+        let end = start + usize::try_from(size).unwrap();
+        let data = bytes::Bytes::copy_from_slice(&bytes[start..end]);
+        let read = Collection::read(&Block { at: 0, data }, SIZES).unwrap();
+        assert_eq!(read.object(id.index).unwrap().data, object[..]);
     }
 }

@@ -4,6 +4,6 @@ mod fractal;
 mod global;
 mod local;
 
-pub(crate) use fractal::FractalHeap;
-pub(crate) use global::{Collection, GlobalHeapId};
+pub(crate) use fractal::{FractalHeap, Kind as FractalHeapKind, store};
+pub(crate) use global::{Collection, GlobalHeap, GlobalHeapId};
 pub(crate) use local::LocalHeap;

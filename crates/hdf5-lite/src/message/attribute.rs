@@ -5,7 +5,9 @@ use nom::bytes::complete::take;
 use nom::combinator::cond;
 use nom::number::complete::{le_u8, le_u16};
 
-use super::Message;
+use super::{CharacterSet, Message};
+use crate::error::Result;
+use crate::out::{Out, Write};
 use crate::parse::{Context, Parsed, Structure, field, until_nul, version};
 use crate::storage::Block;
 
@@ -74,6 +76,26 @@ impl Structure for AttributeMessage {
     }
 }
 
+impl Write for AttributeMessage {
+    /// Version 3, the datatype and the dataspace in it.
+    fn write(&self, out: &mut Out) -> Result<()> {
+        let len =
+            |field, len: usize| u16::try_from(len).map_err(|_| Self::too_large(field, len as u64));
+        out.u8(3);
+        out.u8(0);
+        out.u16(len("name size", self.name.data.len() + 1)?);
+        out.u16(len("datatype size", self.datatype.data.len())?);
+        out.u16(len("dataspace size", self.dataspace.data.len())?);
+        out.u8(CharacterSet::of(&self.name.data).to_bits());
+        out.bytes(&self.name.data);
+        out.u8(0);
+        out.bytes(&self.datatype.data);
+        out.bytes(&self.dataspace.data);
+        out.bytes(&self.data.data);
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +118,11 @@ mod tests {
             assert_eq!(found.data.data, &b"data"[..], "version {version}");
             assert_eq!(found.data.at, 1000 + u64::from(message.len()) - 4);
             assert_eq!(found.datatype_is_shared && found.dataspace_is_shared, version > 1);
+            if version > 1 {
+                let written = sizes(3, 0).u8(0).name("a", 1).then(&datatype).then(&space);
+                let written = written.bytes(b"data").block().data;
+                assert_eq!(found.to_bytes().unwrap(), written);
+            }
         }
     }
 }

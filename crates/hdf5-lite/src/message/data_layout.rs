@@ -9,7 +9,9 @@ use nom::multi::{count, length_data};
 use nom::number::complete::{le_u8, le_u16, le_u32};
 
 use super::Message;
+use crate::error::Result;
 use crate::heap::GlobalHeapId;
+use crate::out::{Out, Write};
 use crate::parse::version;
 use crate::parse::{Address, Context, Parsed, Structure, field, malformed, uint, unsupported};
 
@@ -92,6 +94,44 @@ impl Structure for DataLayout {
             }
             _ => unsupported(at, "class", class.into()),
         }
+    }
+}
+
+impl Write for DataLayout {
+    /// Version 3, of chunks the index that all releases know; version 4 for virtual datasets.
+    fn write(&self, out: &mut Out) -> Result<()> {
+        match self {
+            Self::Compact(data) => {
+                let len = u16::try_from(data.len());
+                let len = len.map_err(|_| Self::too_large("raw data", data.len() as u64))?;
+                out.bytes(&[3, 0]);
+                out.u16(len);
+                out.bytes(data);
+            }
+            Self::Contiguous { address, size } => {
+                out.bytes(&[3, 1]);
+                out.address(*address);
+                out.length(size.unwrap_or(0));
+            }
+            Self::Chunked(layout) => {
+                let dimensionality = u8::try_from(layout.dims.len() + 1).ok();
+                let dimensionality = dimensionality.filter(|n| *n <= MAX_DIMENSIONALITY);
+                let rank = layout.dims.len() as u64;
+                out.bytes(&[3, 2]);
+                out.u8(dimensionality.ok_or_else(|| Self::too_large("dimensionality", rank))?);
+                out.address(layout.address);
+                for dim in layout.dims.iter().chain([&layout.element]) {
+                    let dim = u32::try_from(*dim);
+                    out.u32(dim.map_err(|_| Self::too_large("chunk dims", layout.element))?);
+                }
+            }
+            Self::Virtual(id) => {
+                out.bytes(&[4, 3]);
+                out.address(id.map(|id| id.collection));
+                out.u32(id.map_or(0, |id| id.index));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -185,6 +225,8 @@ mod tests {
             message.assert_needs_all::<DataLayout>();
             let DataLayout::Compact(data) = message.read().unwrap() else { panic!() };
             assert_eq!(data, &b"abc"[..]);
+            let written = DataLayout::Compact(data).to_bytes().unwrap();
+            assert_eq!(written, [3, 0, 3, 0, b'a', b'b', b'c']);
         }
         let old = build().u8(2).u8(1).u8(1).zeros(5).u64(96).u32(3);
         let new = build().u8(3).u8(1).u64(96).u64(3);
@@ -194,6 +236,10 @@ mod tests {
                 panic!()
             };
             assert_eq!((address, size), (Some(Address(96)), wanted));
+            if wanted.is_some() {
+                let written = DataLayout::Contiguous { address, size }.to_bytes().unwrap();
+                assert_eq!(written, message.block().data);
+            }
         }
     }
 
@@ -203,8 +249,10 @@ mod tests {
             build().u8(1).u8(3).u8(2).zeros(5).u64(96).u32(5).u32(6).u32(4),
             build().u8(3).u8(2).u8(3).u64(96).u32(5).u32(6).u32(4),
         ];
-        for message in btree {
+        for message in &btree {
             message.assert_needs_all::<DataLayout>();
+            let whole: DataLayout = message.read().unwrap();
+            assert_eq!(whole.to_bytes().unwrap(), btree[1].block().data);
             let DataLayout::Chunked(layout) = message.read().unwrap() else { panic!() };
             assert_eq!((&layout.dims[..], layout.element), (&[5, 6][..], 4));
             assert!(matches!(layout.indexing, ChunkIndexing::BTreeV1));
@@ -238,6 +286,9 @@ mod tests {
                 });
             }
         }
+        let virtual_id = build().u8(4).u8(3).u64(96).u32(1);
+        let layout: DataLayout = virtual_id.read().unwrap();
+        assert_eq!(layout.to_bytes().unwrap(), virtual_id.block().data);
         let none = build().u8(4).u8(2).u8(0).u8(3).u8(1).bytes(&[5, 0, 4]).u8(2).undefined();
         assert!(none.read::<DataLayout>().is_err(), "a chunk without elements");
     }

@@ -7,6 +7,8 @@ use nom::multi::count;
 use nom::number::complete::le_u8;
 
 use super::Message;
+use crate::error::Result;
+use crate::out::{Out, Write};
 use crate::parse::{Context, Parsed, Structure, field, malformed, version};
 
 /// `H5S_MAX_RANK` of the C library; the byte could say 255.
@@ -50,6 +52,27 @@ pub enum Class {
 }
 
 impl Dataspace {
+    /// One element without axes.
+    ///
+    /// ```
+    /// assert_eq!(hdf5_lite::Dataspace::scalar().elements(), Some(1));
+    /// ```
+    pub fn scalar() -> Self {
+        Self { class: Class::Scalar, dims: Vec::new(), max_dims: Vec::new() }
+    }
+
+    /// With axes that may grow, to a length or, `None`, without end.
+    ///
+    /// ```
+    /// use hdf5_lite::Dataspace;
+    /// let space = Dataspace::from([0, 3]).growing([None, Some(3)]);
+    /// assert_eq!(space.max_dims, [None, Some(3)]);
+    /// ```
+    #[must_use]
+    pub fn growing(self, max_dims: impl Into<Vec<Option<u64>>>) -> Self {
+        Self { max_dims: max_dims.into(), ..self }
+    }
+
     /// The number of elements; `None` if 64 bits cannot say it.
     ///
     /// ```
@@ -64,6 +87,26 @@ impl Dataspace {
             Class::Simple if self.dims.contains(&0) => Some(0),
             Class::Simple => self.dims.iter().try_fold(1_u64, |n, dim| n.checked_mul(*dim)),
         }
+    }
+}
+
+impl From<Vec<u64>> for Dataspace {
+    /// Axes of these lengths; a scalar if there are none.
+    fn from(dims: Vec<u64>) -> Self {
+        let class = if dims.is_empty() { Class::Scalar } else { Class::Simple };
+        Self { class, dims, max_dims: Vec::new() }
+    }
+}
+
+impl From<&[u64]> for Dataspace {
+    fn from(dims: &[u64]) -> Self {
+        dims.to_vec().into()
+    }
+}
+
+impl<const N: usize> From<[u64; N]> for Dataspace {
+    fn from(dims: [u64; N]) -> Self {
+        dims.to_vec().into()
     }
 }
 
@@ -96,6 +139,21 @@ impl Structure for Dataspace {
     }
 }
 
+impl Write for Dataspace {
+    /// Version 2: version 1 cannot say that there are no elements.
+    fn write(&self, out: &mut Out) -> Result<()> {
+        let rank = u8::try_from(self.dims.len()).ok().filter(|rank| *rank <= MAX_RANK);
+        let rank = rank.ok_or_else(|| Self::too_large("rank", self.dims.len() as u64))?;
+        out.u8(2);
+        out.u8(rank);
+        out.u8(u8::from(!self.max_dims.is_empty()));
+        out.u8(self.class.to_byte());
+        self.dims.iter().for_each(|dim| out.length(*dim));
+        self.max_dims.iter().for_each(|dim| out.length(dim.unwrap_or(u64::MAX)));
+        Ok(())
+    }
+}
+
 impl Class {
     fn of_rank(rank: u8) -> Self {
         if rank == 0 { Self::Scalar } else { Self::Simple }
@@ -109,6 +167,14 @@ impl Class {
             _ => return None,
         })
     }
+
+    fn to_byte(self) -> u8 {
+        match self {
+            Self::Scalar => 0,
+            Self::Simple => 1,
+            Self::Null => 2,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -121,17 +187,19 @@ mod tests {
     fn versions_1_and_2() {
         let old = build().u8(1).u8(2).u8(1).zeros(5).u64(3).u64(4).u64(3).undefined();
         let new = build().u8(2).u8(2).u8(1).u8(1).u64(3).u64(4).u64(3).undefined();
-        for message in [old, new] {
+        for message in [old, new.clone()] {
             let space: Dataspace = message.read().unwrap();
             assert_eq!((space.class, &space.dims[..]), (Class::Simple, &[3, 4][..]));
             assert_eq!(space.max_dims, [Some(3), None]);
             assert_eq!(space.elements(), Some(12));
             message.assert_needs_all::<Dataspace>();
+            assert_eq!(space.to_bytes().unwrap(), new.block().data);
         }
         let scalar: Dataspace = build().u8(1).zeros(7).read().unwrap();
         assert_eq!((scalar.class, scalar.elements()), (Class::Scalar, Some(1)));
         let null: Dataspace = build().u8(2).u8(0).u8(0).u8(2).read().unwrap();
         assert_eq!((null.class, null.elements()), (Class::Null, Some(0)));
+        assert_eq!(null.to_bytes().unwrap(), [2, 0, 0, 2]);
     }
 
     #[test]

@@ -6,6 +6,8 @@ use nom::multi::count;
 use nom::number::complete::le_u16;
 
 use super::Message;
+use crate::error::Result;
+use crate::out::{Out, Write};
 use crate::parse::{Address, Context, Parsed, Structure, field, version};
 
 /// The list of raw files that hold a dataset's elements.
@@ -51,6 +53,25 @@ impl Structure for ExternalFiles {
     }
 }
 
+impl Write for ExternalFiles {
+    fn write(&self, out: &mut Out) -> Result<()> {
+        let number = self.slots.len();
+        let number =
+            u16::try_from(number).map_err(|_| Self::too_large("used slots", number as u64))?;
+        out.u8(1);
+        out.zeros(3);
+        out.u16(number);
+        out.u16(number);
+        out.address(Some(self.heap));
+        for slot in &self.slots {
+            out.length(slot.name);
+            out.length(slot.offset);
+            out.length(slot.size.unwrap_or(u64::MAX));
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +86,6 @@ mod tests {
         assert_eq!(files.heap, Address(96));
         let sizes: Vec<_> = files.slots.iter().map(|slot| (slot.name, slot.size)).collect();
         assert_eq!(sizes, [(8, Some(10)), (16, None)]);
+        assert_eq!(files.to_bytes().unwrap(), message.block().data);
     }
 }

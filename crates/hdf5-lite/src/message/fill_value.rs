@@ -6,6 +6,8 @@ use nom::multi::length_data;
 use nom::number::complete::{le_u8, le_u16, le_u32};
 
 use super::Message;
+use crate::error::Result;
+use crate::out::{Out, Write};
 use crate::parse::{Context, Parsed, Structure, field, version};
 
 /// The value of elements that were never written.
@@ -37,6 +39,25 @@ impl Structure for FillValue {
         }
         let (i, value) = field("value", length_data(le_u32)).parse(i)?;
         Ok((i, Self { value: cx.keep(value) }))
+    }
+}
+
+impl Write for FillValue {
+    /// Version 3. What is written is allocated; the value is for elements that come later.
+    fn write(&self, out: &mut Out) -> Result<()> {
+        // Space is allocated late and filled if the user set a value: the library's defaults.
+        const TIMES: u8 = 0b1010;
+        out.u8(3);
+        if self.value.is_empty() {
+            out.u8(TIMES);
+            return Ok(());
+        }
+        let len = self.value.len();
+        let len = u32::try_from(len).map_err(|_| Self::too_large("value", len as u64))?;
+        out.u8(TIMES | 0x20);
+        out.u32(len);
+        out.bytes(&self.value);
+        Ok(())
     }
 }
 
@@ -78,6 +99,9 @@ mod tests {
         let message = build().u8(3).u8(0x20).u32(2).bytes(&[7, 8]);
         assert_eq!(message.read::<FillValue>().unwrap().value, &[7, 8][..]);
         assert!(build().u8(3).u8(0x10).read::<FillValue>().unwrap().value.is_empty());
+        let written = build().u8(3).u8(0x2a).u32(2).bytes(&[7, 8]).block().data;
+        assert_eq!(message.read::<FillValue>().unwrap().to_bytes().unwrap(), written);
+        assert_eq!(FillValue::default().to_bytes().unwrap(), [3, 0x0a]);
         let old = build().u32(1).u8(9);
         assert_eq!(old.read::<FillValueOld>().unwrap().value, &[9][..]);
         old.assert_needs_all::<FillValueOld>();

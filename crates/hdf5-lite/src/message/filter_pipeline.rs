@@ -7,6 +7,8 @@ use nom::multi::count;
 use nom::number::complete::{le_u8, le_u16, le_u32};
 
 use super::Message;
+use crate::error::Result;
+use crate::out::{Out, Write};
 use crate::parse::{Context, Parsed, Structure, field, until_nul, version};
 
 /// `H5Z_MAX_NFILTERS` of the C library; a filter mask has as many bits.
@@ -60,6 +62,38 @@ impl Structure for FilterPipeline {
     }
 }
 
+impl Write for FilterPipeline {
+    /// Version 2.
+    fn write(&self, out: &mut Out) -> Result<()> {
+        let number = u8::try_from(self.filters.len()).ok().filter(|n| *n <= MAX_FILTERS);
+        let number = number
+            .ok_or_else(|| Self::too_large("number of filters", self.filters.len() as u64))?;
+        out.u8(2);
+        out.u8(number);
+        for filter in &self.filters {
+            let values = filter.client_data.len();
+            let values = u16::try_from(values)
+                .map_err(|_| Self::too_large("number of client data values", values as u64))?;
+            // A name that is there ends with a NUL.
+            let name = if filter.name.is_empty() { 0 } else { filter.name.len() + 1 };
+            let name_len =
+                u16::try_from(name).map_err(|_| Self::too_large("name length", name as u64))?;
+            out.u16(filter.id);
+            if filter.id >= FIRST_REGISTERED {
+                out.u16(name_len);
+            }
+            out.u16(u16::from(filter.optional));
+            out.u16(values);
+            if filter.id >= FIRST_REGISTERED && name > 0 {
+                out.bytes(filter.name.as_bytes());
+                out.u8(0);
+            }
+            filter.client_data.iter().for_each(|value| out.u32(*value));
+        }
+        Ok(())
+    }
+}
+
 fn filter(i: &[u8], version: u8) -> Parsed<'_, FilterInfo> {
     let (i, id) = field("filter identification", le_u16).parse(i)?;
     let (i, name_len) = match version {
@@ -95,9 +129,11 @@ mod tests {
         let new = build().u8(2).u8(2);
         let new = new.u16(1).u16(1).u16(1).u32(6);
         let new = new.u16(32000).u16(4).u16(0).u16(2).name("lzf", 1).u32(4).u32(5);
-        for message in [old, new] {
+        for message in [old, new.clone()] {
             message.assert_needs_all::<FilterPipeline>();
-            let FilterPipeline { filters } = message.read().unwrap();
+            let pipeline: FilterPipeline = message.read().unwrap();
+            assert_eq!(pipeline.to_bytes().unwrap(), new.block().data);
+            let FilterPipeline { filters } = pipeline;
             assert_eq!(filters[0], deflate(vec![6]));
             assert_eq!((filters[1].id, filters[1].name.as_str()), (32000, "lzf"));
             assert_eq!((filters[1].optional, &filters[1].client_data[..]), (false, &[4, 5][..]));

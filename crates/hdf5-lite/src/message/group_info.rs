@@ -5,6 +5,8 @@ use nom::combinator::cond;
 use nom::number::complete::{le_u8, le_u16};
 
 use super::Message;
+use crate::error::Result;
+use crate::out::{Out, Write};
 use crate::parse::{Context, Parsed, Structure, field, version};
 
 /// Hints for writers of a "new style" group.
@@ -28,9 +30,19 @@ impl Structure for GroupInfo {
     }
 }
 
+impl Write for GroupInfo {
+    /// Without hints: the library's defaults, from which the writer takes its own.
+    fn write(&self, out: &mut Out) -> Result<()> {
+        out.u8(0);
+        out.u8(0);
+        Ok(())
+    }
+}
+
 #[test]
 fn optional_fields() {
     use crate::testing::build;
     build().u8(0).u8(3).zeros(8).assert_needs_all::<GroupInfo>();
     assert!(build().u8(0).u8(0).read::<GroupInfo>().is_ok());
+    assert_eq!(GroupInfo.to_bytes().unwrap(), [0, 0]);
 }

@@ -7,11 +7,13 @@ use nom::combinator::cond;
 use nom::multi::length_data;
 use nom::number::complete::{le_u8, le_u16, le_u64};
 
-use super::Message;
+use super::{CharacterSet, Message};
+use crate::error::Result;
 use crate::group::LinkTarget;
 use crate::object::ObjectAddress;
+use crate::out::{Out, Write};
 use crate::parse::{Context, Parsed, Structure, c_string, field, unsupported, until_nul, version};
-use crate::parse::{bytes, uint};
+use crate::parse::{bytes, uint, width_of};
 
 /// One link of a "new style" group.
 #[derive(Clone, Debug)]
@@ -72,6 +74,55 @@ impl Structure for LinkMessage {
     }
 }
 
+impl Write for LinkMessage {
+    fn write(&self, out: &mut Out) -> Result<()> {
+        let kind = match &self.target {
+            LinkTarget::Hard(_) => 0,
+            LinkTarget::Soft(_) => 1,
+            LinkTarget::External { .. } => 64,
+            LinkTarget::UserDefined { kind, .. } => *kind,
+        };
+        let character_set = CharacterSet::of(&self.name);
+        // The number of bytes of the name's length as a power of two: 1, 2, 4 or 8.
+        let width = width_of(self.name.len() as u64).next_power_of_two();
+        let mut flags = u8::try_from(width.ilog2()).unwrap_or(3);
+        flags |= if kind == 0 { 0 } else { 8 };
+        flags |= if self.creation_order.is_some() { 4 } else { 0 };
+        flags |= if character_set == CharacterSet::Ascii { 0 } else { 16 };
+        out.u8(1);
+        out.u8(flags);
+        if kind != 0 {
+            out.u8(kind);
+        }
+        if let Some(order) = self.creation_order {
+            out.u64(order);
+        }
+        if character_set != CharacterSet::Ascii {
+            out.u8(character_set.to_bits());
+        }
+        out.uint(self.name.len() as u64, width);
+        out.bytes(&self.name);
+        match &self.target {
+            LinkTarget::Hard(address) => out.address(Some(address.0)),
+            LinkTarget::Soft(path) => value(out, "soft link value", &[path])?,
+            LinkTarget::External { file, path } => {
+                value(out, "external link value", &[&[0], file, &[0], path, &[0]])?;
+            }
+            LinkTarget::UserDefined { data, .. } => value(out, "user-defined link value", &[data])?,
+        }
+        Ok(())
+    }
+}
+
+/// The `parts` of a value, behind their length.
+fn value(out: &mut Out, field: &'static str, parts: &[&[u8]]) -> Result<()> {
+    let len = parts.iter().map(|part| part.len()).sum::<usize>();
+    let short = u16::try_from(len).map_err(|_| LinkMessage::too_large(field, len as u64))?;
+    out.u16(short);
+    parts.iter().for_each(|part| out.bytes(part));
+    Ok(())
+}
+
 /// Version and flags in one byte, both zero, and two strings.
 fn external<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, LinkTarget> {
     let (i, _) = field("external link version", take(1_usize)).parse(i)?;
@@ -84,13 +135,19 @@ fn external<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, LinkTarget> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::out::SIZES;
     use crate::parse::Address;
+    use crate::storage::Block;
     use crate::testing::{Build, build};
 
     fn target(message: &Build) -> LinkTarget {
         message.assert_needs_all::<LinkMessage>();
         let link: LinkMessage = message.read().unwrap();
         assert_eq!(link.name, &b"name"[..]);
+        let written = Block { at: 0, data: link.to_bytes().unwrap().into() };
+        let again = LinkMessage::read(&written, SIZES).unwrap();
+        assert_eq!((again.name, again.creation_order), (link.name, link.creation_order));
+        assert_eq!(again.target, link.target);
         link.target
     }
 
@@ -114,5 +171,17 @@ mod tests {
         let own = build().u8(1).u8(8).u8(200).u8(4).bytes(b"name").u16(2).bytes(b"ab");
         let LinkTarget::UserDefined { kind, data } = target(&own) else { panic!() };
         assert_eq!((kind, &data[..]), (200, &b"ab"[..]));
+    }
+
+    #[test]
+    fn names_of_any_length() {
+        for (len, sized) in [(3, 1), (300, 2), (70_000, 4)] {
+            let name = Bytes::from("\u{e9}".repeat(len));
+            let target = LinkTarget::Hard(ObjectAddress(Address(96)));
+            let link = LinkMessage { name, creation_order: None, target };
+            let written = Block { at: 0, data: link.to_bytes().unwrap().into() };
+            assert_eq!(written.data.len(), 2 + 1 + sized + 2 * len + 8);
+            assert_eq!(LinkMessage::read(&written, SIZES).unwrap().name, link.name);
+        }
     }
 }

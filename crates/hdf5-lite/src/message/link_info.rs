@@ -5,6 +5,8 @@ use nom::combinator::cond;
 use nom::number::complete::{le_u8, le_u64};
 
 use super::Message;
+use crate::error::Result;
+use crate::out::{Out, Write};
 use crate::parse::{Address, Context, Parsed, Structure, field, version};
 
 /// Where a "new style" group keeps its links when they do not lie in its header.
@@ -33,6 +35,16 @@ impl Structure for LinkInfo {
     }
 }
 
+impl Write for LinkInfo {
+    fn write(&self, out: &mut Out) -> Result<()> {
+        out.u8(0);
+        out.u8(0);
+        out.address(self.heap);
+        out.address(self.name_index);
+        Ok(())
+    }
+}
+
 #[test]
 fn optional_fields() {
     use crate::testing::build;
@@ -40,4 +52,7 @@ fn optional_fields() {
     message.assert_needs_all::<LinkInfo>();
     let info: LinkInfo = message.read().unwrap();
     assert_eq!((info.heap, info.name_index), (Some(Address(96)), None));
+    let written = build().u8(0).u8(0).u64(96).undefined();
+    assert_eq!(info.to_bytes().unwrap(), written.block().data);
+    assert_eq!(written.read::<LinkInfo>().unwrap().heap, info.heap);
 }

@@ -8,6 +8,8 @@ use nom::combinator::map_opt;
 use nom::number::complete::le_u32;
 
 use super::Message;
+use crate::error::Result;
+use crate::out::{Out, Write};
 use crate::parse::{Context, Parsed, Structure, field, until_nul, version};
 
 /// A note for people.
@@ -24,6 +26,14 @@ impl Structure for ObjectComment {
 
     fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
         Ok((&[], Self(cx.keep(until_nul(i)))))
+    }
+}
+
+impl Write for ObjectComment {
+    fn write(&self, out: &mut Out) -> Result<()> {
+        out.bytes(&self.0);
+        out.u8(0);
+        Ok(())
     }
 }
 
@@ -110,6 +120,14 @@ impl Structure for ReferenceCount {
     }
 }
 
+impl Write for ReferenceCount {
+    fn write(&self, out: &mut Out) -> Result<()> {
+        out.u8(0);
+        out.u32(self.0);
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,7 +136,9 @@ mod tests {
     #[test]
     fn each_message() {
         let comment = build().name("a comment", 8);
-        assert_eq!(comment.read::<ObjectComment>().unwrap().0, &b"a comment"[..]);
+        let read: ObjectComment = comment.read().unwrap();
+        assert_eq!(read.0, &b"a comment"[..]);
+        assert_eq!(read.to_bytes().unwrap(), b"a comment\0");
         let time = build().u8(1).zeros(3).u32(1_000_000);
         assert_eq!(time.read::<ModificationTime>().unwrap(), ModificationTime(1_000_000));
         time.assert_needs_all::<ModificationTime>();
@@ -131,6 +151,7 @@ mod tests {
         assert!(build().bytes(b"1999123123595x").read::<ModificationTimeOld>().is_err());
         let count = build().u8(0).u32(3);
         assert_eq!(count.read::<ReferenceCount>().unwrap(), ReferenceCount(3));
+        assert_eq!(ReferenceCount(3).to_bytes().unwrap(), count.block().data);
         count.assert_needs_all::<ReferenceCount>();
     }
 }

@@ -6,8 +6,9 @@ use nom::combinator::verify;
 use nom::number::complete::{le_u8, le_u16, le_u32};
 
 use crate::message::FilterPipeline;
+use crate::out::Out;
 use crate::parse::{
-    Address, Context, Parsed, Structure, field, malformed, signature, uint, version,
+    Address, Context, Parsed, Structure, field, malformed, signature, uint, version, width_of,
 };
 
 /// "Fractal Heap Header".
@@ -26,6 +27,21 @@ pub(super) struct Header {
     pub(super) filtered: Option<Filtered>,
 }
 
+/// What a heap says of itself that reading does not need.
+#[derive(Debug, Default)]
+pub(super) struct Statistics {
+    /// Bytes that the root block spans.
+    pub(super) space: u64,
+    /// Bytes of all direct blocks, and of these what no object takes.
+    pub(super) allocated: u64,
+    pub(super) free: u64,
+    /// Where in the heap's space the next direct block comes.
+    pub(super) next_block: u64,
+    pub(super) managed_objects: u64,
+    pub(super) huge_objects: u64,
+    pub(super) huge_bytes: u64,
+}
+
 #[derive(Debug)]
 pub(super) struct Filtered {
     pub(super) pipeline: FilterPipeline,
@@ -38,8 +54,66 @@ impl Header {
         self.max_direct.ilog2() - self.start_block.ilog2() + 2
     }
 
-    pub(super) fn table_width_log2(&self) -> u32 {
-        u32::from(self.table_width).ilog2()
+    /// Bytes of each block in a row: the first two rows are alike, each further one doubles.
+    pub(super) fn row_size(&self, row: u32) -> Option<u64> {
+        let size = self.start_block.checked_mul(1_u64.checked_shl(row.max(1) - 1).unwrap_or(0));
+        size.filter(|size| *size > 0)
+    }
+
+    /// Where a row starts in an indirect block's space.
+    pub(super) fn row_start(&self, row: u32) -> Option<u64> {
+        if row == 0 {
+            return Some(0);
+        }
+        let first = self.start_block.checked_mul(self.table_width.into())?;
+        first.checked_mul(1_u64.checked_shl(row - 1)?)
+    }
+
+    /// Rows of an indirect block that spans `size` bytes.
+    pub(super) fn rows_of(&self, size: u64) -> Option<u32> {
+        let first_row = self.start_block.ilog2() + u32::from(self.table_width).ilog2();
+        (size.ilog2() + 1).checked_sub(first_row)
+    }
+
+    /// Bytes of an offset in the heap's space.
+    pub(super) fn offset_len(&self) -> usize {
+        usize::from(self.max_heap_bits).div_ceil(8)
+    }
+
+    /// Bytes of the length of a managed object.
+    pub(super) fn length_len(&self) -> usize {
+        width_of(self.max_direct).min(width_of(self.max_managed.into()))
+    }
+
+    /// The fields in the order of [`parse`](Structure::parse), `statistics` among them.
+    pub(super) fn to_bytes(&self, statistics: &Statistics) -> Vec<u8> {
+        let mut out = Out::default();
+        out.bytes(b"FRHP");
+        out.u8(0);
+        out.u16(self.id_len);
+        out.u16(0); // no filters
+        out.u8(u8::from(self.checksummed) << 1);
+        out.u32(self.max_managed);
+        out.length(statistics.huge_objects); // the last ID: they count from 1
+        out.address(self.huge_index);
+        out.length(statistics.free);
+        out.address(None); // what is free, the library finds itself
+        out.length(statistics.space);
+        out.length(statistics.allocated);
+        out.length(statistics.next_block);
+        out.length(statistics.managed_objects);
+        out.length(statistics.huge_bytes);
+        out.length(statistics.huge_objects);
+        out.zeros(16); // tiny objects
+        out.u16(self.table_width);
+        out.length(self.start_block);
+        out.length(self.max_direct);
+        out.u16(self.max_heap_bits);
+        out.u16(1);
+        out.address(self.root);
+        out.u16(self.root_rows);
+        out.checksum();
+        out.into_bytes()
     }
 }
 

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::file::File;
 use crate::limits::Limits;
 use crate::parse::{
-    Address, Context, Parsed, Structure, field, is_right, le_uint, signature, verify, width_of,
+    Address, Context, Parsed, Structure, field, is_right, le_uint, signature, verify,
 };
 use crate::storage::Block;
 
@@ -30,8 +30,7 @@ impl FractalHeap {
     /// The object is in one of the heap's direct blocks.
     pub(super) fn managed(&self, file: &File, body: &[u8]) -> Result<Block> {
         let header = &self.header;
-        let offset_len = usize::from(header.max_heap_bits).div_ceil(8);
-        let length_len = width_of(header.max_direct).min(width_of(header.max_managed.into()));
+        let (offset_len, length_len) = (header.offset_len(), header.length_len());
         let offset = body.get(..offset_len).map(le_uint);
         let length = body.get(offset_len..offset_len + length_len).map(le_uint);
         let (Some(offset), Some(length)) = (offset, length) else {
@@ -64,15 +63,14 @@ impl FractalHeap {
             let size = self.row_size(row)?;
             let entry = u64::from(row) * u64::from(header.table_width) + column;
             let child = self.child(file, address, rows, base, entry)?;
-            let before = column.checked_mul(size).zip(self.row_start(row));
+            let before = column.checked_mul(size).zip(header.row_start(row));
             let start = before.and_then(|(a, b)| a.checked_add(b)?.checked_add(base));
             base = start.ok_or_else(|| self.broken("offset of a managed object"))?;
             if size <= header.max_direct {
                 return Ok((self.direct_block(file, &child, base, size)?, base));
             }
-            // The child is an indirect block with as many rows as make up `size`; fewer each time.
-            let first_row = header.start_block.ilog2() + header.table_width_log2();
-            let below = (size.ilog2() + 1).checked_sub(first_row).filter(|below| *below < rows);
+            // Fewer rows each time.
+            let below = header.rows_of(size).filter(|below| *below < rows);
             rows = below.ok_or_else(|| self.broken("rows of an indirect block"))?;
             address = child.address.ok_or_else(|| self.broken("address of an indirect block"))?;
         }
@@ -84,24 +82,13 @@ impl FractalHeap {
         let first_row = header.start_block.checked_mul(header.table_width.into());
         let first_row = first_row.ok_or_else(|| self.broken("table width"))?;
         let row = if offset < first_row { 0 } else { offset.ilog2() - first_row.ilog2() + 1 };
-        let start = self.row_start(row).ok_or_else(|| self.broken("offset of a managed object"))?;
+        let start =
+            header.row_start(row).ok_or_else(|| self.broken("offset of a managed object"))?;
         Ok((row, (offset - start) / self.row_size(row)?))
     }
 
-    /// Bytes of each block in a row: the first two rows are alike, each further one doubles.
     fn row_size(&self, row: u32) -> Result<u64> {
-        let size =
-            self.header.start_block.checked_mul(1_u64.checked_shl(row.max(1) - 1).unwrap_or(0));
-        size.filter(|size| *size > 0).ok_or_else(|| self.broken("offset of a managed object"))
-    }
-
-    /// Where a row starts in an indirect block's space.
-    fn row_start(&self, row: u32) -> Option<u64> {
-        if row == 0 {
-            return Some(0);
-        }
-        let first = self.header.start_block.checked_mul(self.header.table_width.into())?;
-        first.checked_mul(1_u64.checked_shl(row - 1)?)
+        self.header.row_size(row).ok_or_else(|| self.broken("offset of a managed object"))
     }
 
     /// The entry `entry` of the indirect block at `address`.

@@ -2,12 +2,14 @@
 
 mod header;
 mod managed;
+mod store;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Mutex;
 
 use header::{Filtered, Header};
+pub(crate) use store::{Kind, store};
 
 use crate::btree::{HugeObject, v2};
 use crate::error::{Error, Result};

@@ -6,6 +6,8 @@ use nom::multi::count;
 use nom::number::complete::{le_u8, le_u32};
 
 use super::{CharacterSet, Datatype, Head, Padding};
+use crate::error::Result;
+use crate::out::{Out, Write};
 use crate::parse::{Parsed, c_string, field, malformed, uint, unsupported, width_of};
 
 /// Named members at offsets.
@@ -64,6 +66,18 @@ impl CompoundType {
         }
         Ok((i, Self { size: head.size, members }))
     }
+
+    pub(super) fn write(&self, version: u8, out: &mut Out) -> Result<()> {
+        let bits = number("number of members", self.members.len())?;
+        Head { version, bits, size: self.size, depth: 0 }.write(6, out);
+        for member in &self.members {
+            out.bytes(&member.name);
+            out.u8(0);
+            out.uint(member.offset as u64, width_of(self.size.into()));
+            member.datatype.write(out)?;
+        }
+        Ok(())
+    }
 }
 
 impl Member {
@@ -96,6 +110,12 @@ fn dims_of_version_1(i: &[u8]) -> Parsed<'_, Vec<u32>> {
     }
     dims.truncate(rank.into());
     Ok((rest, dims))
+}
+
+/// A number of members, for which there are 16 bits.
+fn number(field: &'static str, members: usize) -> Result<u32> {
+    let number = u16::try_from(members);
+    number.map(u32::from).map_err(|_| Datatype::too_large(field, members as u64))
 }
 
 /// A name with its NUL, padded to eight bytes before version 3.
@@ -138,6 +158,20 @@ impl EnumType {
         let members =
             names.into_iter().zip(values).map(|(n, v): (_, &[u8])| (n.to_vec(), v.to_vec()));
         Ok((i, Self { base: Box::new(base), members: members.collect() }))
+    }
+
+    pub(super) fn write(&self, version: u8, out: &mut Out) -> Result<()> {
+        let bits = number("number of names", self.members.len())?;
+        let size = self.base.size();
+        let size = u32::try_from(size).map_err(|_| Datatype::too_large("size", size as u64))?;
+        Head { version, bits, size, depth: 0 }.write(8, out);
+        self.base.write(out)?;
+        for (name, _) in &self.members {
+            out.bytes(name);
+            out.u8(0);
+        }
+        self.members.iter().for_each(|(_, value)| out.bytes(value));
+        Ok(())
     }
 }
 
@@ -200,6 +234,16 @@ impl VariableType {
         let (i, base) = head.base(i)?;
         Ok((i, Self { size: head.size, kind, padding, character_set, base: Box::new(base) }))
     }
+
+    pub(super) fn write(&self, version: u8, out: &mut Out) -> Result<()> {
+        let kind = match self.kind {
+            VariableKind::Sequence => 0,
+            VariableKind::String => 1,
+        };
+        let text = self.padding.to_bits() << 4 | u32::from(self.character_set.to_bits()) << 8;
+        Head { version, bits: kind | text, size: self.size, depth: 0 }.write(9, out);
+        self.base.write(out)
+    }
 }
 
 /// An array of fixed shape.
@@ -244,6 +288,16 @@ impl ArrayType {
             Some(array) if array.size == head.size => Ok((i, array)),
             _ => malformed(at, "size of an array"),
         }
+    }
+
+    pub(super) fn write(&self, version: u8, out: &mut Out) -> Result<()> {
+        let rank = self.dims.len();
+        let rank = u8::try_from(rank)
+            .map_err(|_| Datatype::too_large("dimensionality of an array", rank as u64))?;
+        Head { version, bits: 0, size: self.size, depth: 0 }.write(10, out);
+        out.u8(rank);
+        self.dims.iter().for_each(|dim| out.u32(*dim));
+        self.base.write(out)
     }
 }
 
@@ -301,5 +355,17 @@ impl ReferenceType {
             other => return unsupported(i, "reference type", other.into()),
         };
         Ok((i, Self { size: head.size, kind }))
+    }
+
+    pub(super) fn write(self, version: u8, out: &mut Out) {
+        let bits = match self.kind {
+            ReferenceKind::Object => 0,
+            ReferenceKind::Region => 1,
+            // With the version of the encoding.
+            ReferenceKind::Object2 => 0x12,
+            ReferenceKind::Region2 => 0x13,
+            ReferenceKind::Attribute => 0x14,
+        };
+        Head { version, bits, size: self.size, depth: 0 }.write(7, out);
     }
 }

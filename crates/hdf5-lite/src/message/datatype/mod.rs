@@ -20,10 +20,16 @@ use nom::Parser;
 use nom::number::complete::{le_u8, le_u24, le_u32};
 
 use super::Message;
+use crate::element::Element;
+use crate::error::Result;
+use crate::out::{Out, Write};
 use crate::parse::{Context, Parsed, Structure, field, malformed, unsupported};
 
 /// Datatypes within datatypes; deeper ones would only serve to exhaust the stack.
 const MAX_DEPTH: u8 = 32;
+
+/// Bytes of an element of variable length: a length of four, an address of eight, a number of four.
+pub(crate) const VARIABLE_SIZE: u32 = 16;
 
 /// The type of an element.
 ///
@@ -66,6 +72,53 @@ pub enum Datatype {
 }
 
 impl Datatype {
+    /// The type of numbers as they are in memory.
+    ///
+    /// ```
+    /// use hdf5_lite::{ByteOrder, Datatype};
+    /// let Datatype::FixedPoint(t) = Datatype::of::<i16>() else { panic!() };
+    /// assert_eq!((t.size, t.signed, t.order), (2, true, ByteOrder::NATIVE));
+    /// ```
+    pub fn of<T: Element>() -> Self {
+        T::datatype()
+    }
+
+    /// The type of booleans as h5py stores them; see [`is_bool`](Self::is_bool).
+    ///
+    /// ```
+    /// assert!(hdf5_lite::Datatype::boolean().is_bool());
+    /// ```
+    pub fn boolean() -> Self {
+        let members = [("FALSE", 0), ("TRUE", 1)];
+        let members = members.map(|(name, value)| (name.as_bytes().to_vec(), vec![value]));
+        Self::Enum(EnumType { base: Box::new(Self::of::<i8>()), members: members.to_vec() })
+    }
+
+    /// The type of texts of variable length in UTF-8.
+    ///
+    /// ```
+    /// assert!(hdf5_lite::Datatype::text().is_string());
+    /// ```
+    pub fn text() -> Self {
+        let base = Box::new(Self::of::<u8>());
+        let (kind, padding) = (VariableKind::String, Padding::NullTerminate);
+        let character_set = CharacterSet::Utf8;
+        Self::Variable(VariableType { size: VARIABLE_SIZE, kind, padding, character_set, base })
+    }
+
+    /// The type of sequences of variable length.
+    ///
+    /// ```
+    /// use hdf5_lite::Datatype;
+    /// assert_eq!(Datatype::sequence(Datatype::of::<f32>()).class(), "variable-length");
+    /// ```
+    pub fn sequence(base: Self) -> Self {
+        let base = Box::new(base);
+        let (kind, padding) = (VariableKind::Sequence, Padding::NullTerminate);
+        let character_set = CharacterSet::Ascii;
+        Self::Variable(VariableType { size: VARIABLE_SIZE, kind, padding, character_set, base })
+    }
+
     /// Bytes of an element as stored.
     ///
     /// ```
@@ -165,6 +218,25 @@ impl Datatype {
             }
     }
 
+    /// The version to write: what is made of others has at least theirs.
+    fn written_version(&self) -> u8 {
+        match self {
+            Self::Compound(t) => {
+                let members = t.members.iter().map(|member| member.datatype.written_version());
+                members.fold(3, u8::max)
+            }
+            Self::Enum(t) => t.base.written_version().max(3),
+            Self::Array(t) => t.base.written_version().max(3),
+            Self::Variable(t) => t.base.written_version(),
+            Self::Reference(t) => match t.kind {
+                ReferenceKind::Object | ReferenceKind::Region => 1,
+                _ => 4,
+            },
+            Self::Complex(_) => 5,
+            _ => 1,
+        }
+    }
+
     /// Parses a datatype within `depth` others.
     fn parse_at(i: &[u8], depth: u8) -> Parsed<'_, Self> {
         if depth > MAX_DEPTH {
@@ -217,6 +289,12 @@ impl Head {
         self.bits >> bit & 1 != 0
     }
 
+    fn write(self, class: u8, out: &mut Out) {
+        out.u8(self.version << 4 | class);
+        out.uint(self.bits.into(), 3);
+        out.u32(self.size);
+    }
+
     /// The datatype that this one is made of.
     fn base(self, i: &[u8]) -> Parsed<'_, Datatype> {
         Datatype::parse_at(i, self.depth + 1)
@@ -233,5 +311,27 @@ impl Structure for Datatype {
 
     fn parse<'a>(i: &'a [u8], _: &Context<'_>) -> Parsed<'a, Self> {
         Self::parse_at(i, 0)
+    }
+}
+
+impl Write for Datatype {
+    /// Each class in the oldest version without padding that can say it.
+    fn write(&self, out: &mut Out) -> Result<()> {
+        let version = self.written_version();
+        match self {
+            Self::FixedPoint(t) => t.write(out),
+            Self::FloatingPoint(t) => t.write(out),
+            Self::Time(t) => t.write(out),
+            Self::String(t) => t.write(out),
+            Self::BitField(t) => t.write(out),
+            Self::Opaque(t) => t.write(out)?,
+            Self::Compound(t) => t.write(version, out)?,
+            Self::Reference(t) => t.write(version, out),
+            Self::Enum(t) => t.write(version, out)?,
+            Self::Variable(t) => t.write(version, out)?,
+            Self::Array(t) => t.write(version, out)?,
+            Self::Complex(t) => t.write(out)?,
+        }
+        Ok(())
     }
 }

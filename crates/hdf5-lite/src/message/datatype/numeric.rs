@@ -4,6 +4,8 @@ use nom::Parser;
 use nom::number::complete::{le_u8, le_u16, le_u32};
 
 use super::{Datatype, Head};
+use crate::error::Result;
+use crate::out::{Out, Write};
 use crate::parse::{Parsed, field, malformed, unsupported};
 
 /// Order of the bytes of a number.
@@ -40,6 +42,14 @@ impl ByteOrder {
     fn of(head: Head) -> Self {
         if head.bit(0) { Self::BigEndian } else { Self::LittleEndian }
     }
+
+    fn to_bits(self) -> u32 {
+        match self {
+            Self::LittleEndian => 0,
+            Self::BigEndian => 1,
+            Self::Vax => 0x41,
+        }
+    }
 }
 
 /// An integer; its bits may be fewer than those of its bytes.
@@ -72,6 +82,13 @@ impl FixedPoint {
         let order = ByteOrder::of(head);
         Ok((i, Self { size: head.size, order, signed: head.bit(3), offset, precision }))
     }
+
+    pub(super) fn write(self, out: &mut Out) {
+        let bits = self.order.to_bits() | u32::from(self.signed) << 3;
+        Head { version: 1, bits, size: self.size, depth: 0 }.write(0, out);
+        out.u16(self.offset);
+        out.u16(self.precision);
+    }
 }
 
 /// Bits without arithmetic.
@@ -98,6 +115,12 @@ impl BitFieldType {
     pub(super) fn parse(i: &[u8], head: Head) -> Parsed<'_, Self> {
         let (i, (offset, precision)) = bits(i, head)?;
         Ok((i, Self { size: head.size, order: ByteOrder::of(head), offset, precision }))
+    }
+
+    pub(super) fn write(self, out: &mut Out) {
+        Head { version: 1, bits: self.order.to_bits(), size: self.size, depth: 0 }.write(4, out);
+        out.u16(self.offset);
+        out.u16(self.precision);
     }
 }
 
@@ -202,6 +225,22 @@ impl FloatingPoint {
         ))
     }
 
+    pub(super) fn write(self, out: &mut Out) {
+        let normalization = match self.normalization {
+            Normalization::None => 0,
+            Normalization::MostSignificantBitSet => 1,
+            Normalization::Implied => 2,
+        };
+        let bits = self.order.to_bits() | normalization << 4 | u32::from(self.sign) << 8;
+        // Version 3 brought the order of the VAX.
+        let version = if self.order == ByteOrder::Vax { 3 } else { 1 };
+        Head { version, bits, size: self.size, depth: 0 }.write(1, out);
+        out.u16(self.offset);
+        out.u16(self.precision);
+        out.bytes(&[self.exponent, self.exponent_size, self.mantissa, self.mantissa_size]);
+        out.u32(self.bias);
+    }
+
     /// The value of an element, rounded to the nearest `f64`.
     ///
     /// `None` for `bytes` of another length and for layouts that no machine has: more than 32
@@ -268,6 +307,11 @@ impl TimeType {
         let (i, precision) = field("bit precision", le_u16).parse(i)?;
         Ok((i, Self { size: head.size, order: ByteOrder::of(head), precision }))
     }
+
+    pub(super) fn write(self, out: &mut Out) {
+        Head { version: 1, bits: self.order.to_bits(), size: self.size, depth: 0 }.write(2, out);
+        out.u16(self.precision);
+    }
 }
 
 /// A complex number: real and imaginary part.
@@ -297,6 +341,12 @@ impl ComplexType {
             return malformed(i, "base type");
         }
         Ok((rest, Self { size: head.size, base: Box::new(base) }))
+    }
+
+    pub(super) fn write(&self, out: &mut Out) -> Result<()> {
+        // Both parts are of one type, and rectangular.
+        Head { version: 5, bits: 1, size: self.size, depth: 0 }.write(11, out);
+        self.base.write(out)
     }
 }
 

@@ -12,9 +12,17 @@ fn fixed(size: u32) -> Build {
     head(1, 0, 8, size).u16(0).u16(u16::try_from(size * 8).unwrap())
 }
 
+/// Parses `message`; what it says comes back from what is written of it.
 fn read(message: &Build) -> Datatype {
     message.assert_needs_all::<Datatype>();
-    message.read().unwrap()
+    read_back(message)
+}
+
+fn read_back(message: &Build) -> Datatype {
+    let datatype: Datatype = message.read().unwrap();
+    let written = build().bytes(&datatype.to_bytes().unwrap());
+    assert_eq!(written.read::<Datatype>().unwrap(), datatype);
+    datatype
 }
 
 #[test]
@@ -39,7 +47,7 @@ fn numbers() {
 
 #[test]
 fn texts() {
-    let Datatype::String(t) = head(1, 3, 0x12, 5).read().unwrap() else { panic!() };
+    let Datatype::String(t) = read_back(&head(1, 3, 0x12, 5)) else { panic!() };
     assert_eq!((t.padding, t.character_set), (Padding::SpacePad, CharacterSet::Utf8));
     assert_eq!(t.padding.cut(b"a b  "), b"a b");
     let Datatype::Opaque(t) = read(&head(1, 5, 8, 3).name("tag", 8)) else { panic!() };
@@ -94,7 +102,7 @@ fn references() {
         (0x13, ReferenceKind::Region2),
         (0x14, ReferenceKind::Attribute),
     ] {
-        let Datatype::Reference(t) = head(4, 7, bits, 8).read().unwrap() else { panic!() };
+        let Datatype::Reference(t) = read_back(&head(4, 7, bits, 8)) else { panic!() };
         assert_eq!(t.kind, kind);
     }
 }

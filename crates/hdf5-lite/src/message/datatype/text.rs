@@ -3,7 +3,9 @@
 use nom::Parser;
 use nom::bytes::complete::take;
 
-use super::Head;
+use super::{Datatype, Head};
+use crate::error::Result;
+use crate::out::{Out, Write};
 use crate::parse::{Parsed, field, unsupported, until_nul};
 
 /// A string of fixed length.
@@ -57,6 +59,19 @@ impl Padding {
         })
     }
 
+    pub(super) fn to_bits(self) -> u32 {
+        match self {
+            Self::NullTerminate => 0,
+            Self::NullPad => 1,
+            Self::SpacePad => 2,
+        }
+    }
+
+    /// What fills the bytes behind a text that is written.
+    pub(crate) fn filler(self) -> u8 {
+        if self == Self::SpacePad { b' ' } else { 0 }
+    }
+
     /// `bytes` without the padding.
     ///
     /// ```
@@ -104,6 +119,18 @@ impl CharacterSet {
             _ => return None,
         })
     }
+
+    pub(crate) fn to_bits(self) -> u8 {
+        match self {
+            Self::Ascii => 0,
+            Self::Utf8 => 1,
+        }
+    }
+
+    /// The encoding of a name that is written.
+    pub(crate) fn of(text: &[u8]) -> Self {
+        if text.is_ascii() { Self::Ascii } else { Self::Utf8 }
+    }
 }
 
 impl StringType {
@@ -115,6 +142,11 @@ impl StringType {
             return unsupported(i, "character set", u64::from(head.bits >> 4 & 0x0f));
         };
         Ok((i, Self { size: head.size, padding, character_set }))
+    }
+
+    pub(super) fn write(self, out: &mut Out) {
+        let bits = self.padding.to_bits() | u32::from(self.character_set.to_bits()) << 4;
+        Head { version: 1, bits, size: self.size, depth: 0 }.write(3, out);
     }
 }
 
@@ -140,5 +172,14 @@ impl OpaqueType {
     pub(super) fn parse(i: &[u8], head: Head) -> Parsed<'_, Self> {
         let (i, tag) = field("tag", take(head.bits & 0xff)).parse(i)?;
         Ok((i, Self { size: head.size, tag: until_nul(tag).to_vec() }))
+    }
+
+    pub(super) fn write(&self, out: &mut Out) -> Result<()> {
+        let len = self.tag.len().next_multiple_of(8);
+        let bits = u8::try_from(len).map_err(|_| Datatype::too_large("tag", len as u64))?;
+        Head { version: 1, bits: bits.into(), size: self.size, depth: 0 }.write(5, out);
+        out.bytes(&self.tag);
+        out.zeros(len - self.tag.len());
+        Ok(())
     }
 }

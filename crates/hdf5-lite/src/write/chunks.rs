@@ -1,0 +1,223 @@
+//! Elements cut into chunks, and these through the filters.
+
+use std::borrow::Cow;
+
+use super::array::Data;
+use super::tree::{Node, Stored, unwritable};
+use crate::btree::v1::ChunkEntry;
+use crate::error::{Error, Result};
+use crate::filter;
+use crate::message::FilterInfo;
+use crate::parse::Address;
+
+/// Bytes of chunks in work at one time; a larger chunk is alone.
+const BATCH_BYTES: usize = 1 << 22;
+
+/// How a dataset is cut.
+struct Grid<'s> {
+    /// Elements along each axis, of the dataset and of a chunk.
+    shape: &'s [u64],
+    chunk: &'s [u64],
+    /// Bytes of an element and of a whole chunk.
+    element: usize,
+    chunk_bytes: usize,
+    /// Bytes of all elements at one position of the first axis.
+    row: u64,
+    /// One element that fills what chunks have beyond the dataset; empty for zeros.
+    fill: &'s [u8],
+    filters: &'s [FilterInfo],
+}
+
+/// Some rows of the dataset: all of its elements that chunks at one place of the first axis hold.
+struct Slab<'d> {
+    first: u64,
+    rows: u64,
+    bytes: Cow<'d, [u8]>,
+}
+
+/// Writes the chunks of a dataset in row-major order, of `elements` or else of its data.
+pub(super) fn write(
+    node: &Node<'_>,
+    stored: &Stored<'_>,
+    elements: Option<&[u8]>,
+    put: &mut dyn FnMut(Vec<u8>) -> Result<Address>,
+) -> Result<Vec<ChunkEntry>> {
+    let grid = Grid::new(stored).map_err(|reason| unwritable(&node.path, reason))?;
+    let mut entries = Vec::new();
+    let Some((rows, height)) = grid.shape.first().zip(grid.chunk.first()) else {
+        return Ok(entries);
+    };
+    if grid.shape.contains(&0) {
+        return Ok(entries);
+    }
+    let batch = (BATCH_BYTES / grid.chunk_bytes).max(1);
+    let mut first = 0;
+    while first < *rows {
+        let slab = grid.slab(first, (*height).min(rows - first), &stored.data, elements)?;
+        let mut places = grid.places(first);
+        loop {
+            let starts: Vec<Vec<u64>> = places.by_ref().take(batch).collect();
+            if starts.is_empty() {
+                break;
+            }
+            for (offsets, encoded) in starts.iter().zip(grid.encode(&slab, &starts)) {
+                let (mask, bytes) = encoded?;
+                let size = u32::try_from(bytes.len());
+                let size = size.map_err(|_| Error::TooLarge {
+                    structure: "version 1 B-tree node",
+                    field: "chunk size",
+                    value: bytes.len() as u64,
+                })?;
+                let address = put(bytes)?;
+                entries.push(ChunkEntry { size, mask, offsets: offsets.clone(), address });
+            }
+        }
+        first += slab.rows;
+    }
+    Ok(entries)
+}
+
+impl<'s> Grid<'s> {
+    fn new(stored: &'s Stored<'_>) -> Result<Self, String> {
+        let (shape, chunk) = (&stored.space.dims, stored.chunks.as_deref().unwrap_or_default());
+        if chunk.len() != shape.len() || chunk.is_empty() {
+            return Err(format!("chunks of shape {chunk:?} for a dataset of shape {shape:?}"));
+        }
+        if chunk.contains(&0) {
+            return Err(format!("chunks of shape {chunk:?} have no elements"));
+        }
+        let element = stored.datatype.size();
+        let bytes = chunk.iter().try_fold(element as u64, |n, dim| n.checked_mul(*dim));
+        // The format has 32 bits for the size of a chunk.
+        let bytes = bytes.and_then(|n| u32::try_from(n).ok()).and_then(|n| usize::try_from(n).ok());
+        let chunk_bytes = bytes.filter(|n| *n > 0).ok_or_else(|| {
+            format!(
+                "chunks of shape {chunk:?} of elements of {element} bytes are not 1 byte to 4 GiB"
+            )
+        })?;
+        // Smaller than all elements, which were counted.
+        let row = shape.iter().skip(1).fold(element as u64, |n, dim| n.saturating_mul(*dim));
+        let (fill, filters) = (&stored.fill[..], &stored.filters[..]);
+        if !fill.is_empty() && fill.len() != element {
+            return Err(format!("a fill value of {} bytes for elements of {element}", fill.len()));
+        }
+        Ok(Self { shape, chunk, element, chunk_bytes, row, fill, filters })
+    }
+
+    /// `rows` rows from `first` on.
+    fn slab<'d>(
+        &self,
+        first: u64,
+        rows: u64,
+        data: &'d Data<'_>,
+        elements: Option<&'d [u8]>,
+    ) -> Result<Slab<'d>> {
+        let too_many = || Error::LimitExceeded {
+            what: "bytes of a row of chunks",
+            wanted: rows.saturating_mul(self.row),
+            limit: usize::MAX as u64,
+        };
+        let start = first.checked_mul(self.row).ok_or_else(too_many)?;
+        let len = rows.checked_mul(self.row).and_then(|len| usize::try_from(len).ok());
+        let len = len.ok_or_else(too_many)?;
+        let bytes = match (elements.or_else(|| data.memory()), data) {
+            (Some(memory), _) => {
+                let start = usize::try_from(start).map_err(|_| too_many())?;
+                let part = memory.get(start..).and_then(|rest| rest.get(..len));
+                Cow::Borrowed(part.ok_or_else(too_many)?)
+            }
+            (None, Data::Source(source)) => Cow::Owned(source.read_at(start, len)?.into()),
+            (None, _) => Cow::Borrowed(&[][..]),
+        };
+        if bytes.len() != len {
+            return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+        }
+        Ok(Slab { first, rows, bytes })
+    }
+
+    /// Where the chunks start that are at `first` of the first axis.
+    fn places(&self, first: u64) -> impl Iterator<Item = Vec<u64>> {
+        let mut next: Option<Vec<u64>> = Some(vec![0; self.shape.len()]);
+        if let Some(start) = next.as_mut().and_then(|place| place.first_mut()) {
+            *start = first;
+        }
+        std::iter::from_fn(move || {
+            let place = next.take()?;
+            let mut following = place.clone();
+            // The last axis runs fastest; the first one stays.
+            let axes = following.iter_mut().zip(self.shape).zip(self.chunk).skip(1);
+            for ((at, len), chunk) in axes.rev() {
+                *at = at.saturating_add(*chunk);
+                if *at < *len {
+                    next = Some(following);
+                    break;
+                }
+                *at = 0;
+            }
+            Some(place)
+        })
+    }
+
+    /// The chunks at `starts` as they are stored, each with its filter mask.
+    fn encode(&self, slab: &Slab<'_>, starts: &[Vec<u64>]) -> Vec<Result<(u32, Vec<u8>)>> {
+        let one = |start: &Vec<u64>| filter::encode(self.filters, self.cut(slab, start));
+        #[cfg(feature = "parallel")]
+        if starts.len() > 1 && !self.filters.is_empty() {
+            use rayon::prelude::*;
+            return starts.par_iter().map(one).collect();
+        }
+        starts.iter().map(one).collect()
+    }
+
+    /// The elements of the chunk at `start`.
+    fn cut(&self, slab: &Slab<'_>, start: &[u64]) -> Vec<u8> {
+        // Elements of each axis that are in the dataset.
+        let extents = start.iter().zip(self.shape).zip(self.chunk);
+        let inside: Vec<u64> = extents.map(|((at, len), chunk)| (*chunk).min(len - at)).collect();
+        let is_whole = inside == self.chunk;
+        let mut chunk = Vec::with_capacity(self.chunk_bytes);
+        if !is_whole {
+            if self.fill.iter().any(|byte| *byte != 0) {
+                chunk = self.fill.repeat(self.chunk_bytes / self.element);
+            } else {
+                chunk.resize(self.chunk_bytes, 0);
+            }
+        }
+        let Some((run, outer)) = inside.split_last() else { return chunk };
+        // What fits the slab and the chunk fits the memory they are in.
+        let to_usize = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let run = to_usize(*run) * self.element;
+        let mut at = vec![0_u64; outer.len()];
+        loop {
+            let (mut from, mut to) = (0_u64, 0_u64);
+            for (axis, len) in self.shape.iter().enumerate() {
+                let within = at.get(axis).copied().unwrap_or(0);
+                let skipped = if axis == 0 { slab.first } else { 0 };
+                let position = start.get(axis).copied().unwrap_or(0) - skipped + within;
+                let rows = if axis == 0 { slab.rows } else { *len };
+                from = from * rows + position;
+                to = to * self.chunk.get(axis).copied().unwrap_or(1) + within;
+            }
+            let from = to_usize(from) * self.element;
+            let part = slab.bytes.get(from..from + run).unwrap_or_default();
+            if is_whole {
+                chunk.extend_from_slice(part);
+            } else {
+                let to = to_usize(to) * self.element;
+                if let Some(place) = chunk.get_mut(to..to + part.len()) {
+                    place.copy_from_slice(part);
+                }
+            }
+            // The next run: the last of the outer axes runs fastest.
+            let mut axes = at.iter_mut().zip(outer).rev();
+            loop {
+                let Some((at, len)) = axes.next() else { return chunk };
+                *at += 1;
+                if *at < *len {
+                    break;
+                }
+                *at = 0;
+            }
+        }
+    }
+}

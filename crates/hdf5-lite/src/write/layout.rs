@@ -1,0 +1,330 @@
+//! Where everything goes, in the order of the table in the module's documentation.
+
+use std::io::{self, SeekFrom};
+
+use bytes::Bytes;
+
+use super::relocate::{self, Places};
+use super::sink::Sink;
+use super::tree::{Attribute, Kind, Node, Stored, Target, unwritable};
+use super::{Writer, chunks};
+use crate::btree::records::{Named, write_dense};
+use crate::btree::v1::{self, ChunkEntry};
+use crate::error::Result;
+use crate::group::LinkTarget;
+use crate::header::Messages;
+use crate::heap::FractalHeapKind;
+use crate::message::{
+    AttributeInfo, AttributeMessage, ChunkIndexing, ChunkedLayout, DataLayout, FillValue,
+    FilterPipeline, GroupInfo, LinkInfo, LinkMessage, ReferenceCount,
+};
+use crate::object::ObjectAddress;
+use crate::out::{Space, Write};
+use crate::parse::Address;
+use crate::storage::Block;
+use crate::superblock::Superblock;
+
+/// Links of a group, or attributes of an object, beyond which they are stored densely: the
+/// library's default, which it keeps to when it goes on editing the file.
+const MOST_COMPACT: usize = 8;
+
+/// Attributes from this length on are stored densely; a message has 16 bits for its length.
+const MAX_MESSAGE: usize = 65_535;
+
+/// Raw data from [`ALIGNED_FROM`] bytes on starts at a multiple of this: the width of the widest
+/// vectors, and a line of the cache.
+const ALIGNMENT: u64 = 64;
+const ALIGNED_FROM: u64 = 512;
+
+/// Writes front to back.
+pub(super) fn write(writer: &Writer<'_>, out: &mut dyn io::Write) -> Result<()> {
+    let mut sink = Sink::later(Superblock::LEN);
+    let metadata = lay_out(writer, &mut sink)?;
+    out.write_all(&metadata.superblock)?;
+    sink.finish(out)?;
+    out.write_all(&metadata.rest)?;
+    Ok(())
+}
+
+/// Writes raw data as it comes, and the superblock last.
+pub(super) fn write_seek<W: io::Write + io::Seek>(writer: &Writer<'_>, out: &mut W) -> Result<()> {
+    let start = out.stream_position()?;
+    out.write_all(&[0; 48])?;
+    let metadata = lay_out(writer, &mut Sink::now(Superblock::LEN, out))?;
+    out.write_all(&metadata.rest)?;
+    let end = out.stream_position()?;
+    out.seek(SeekFrom::Start(start))?;
+    out.write_all(&metadata.superblock)?;
+    out.seek(SeekFrom::Start(end))?;
+    Ok(())
+}
+
+struct Metadata {
+    superblock: Vec<u8>,
+    /// What comes behind the raw data, padding before it included.
+    rest: Vec<u8>,
+}
+
+/// How the elements of a dataset are stored, while that comes to be known.
+#[derive(Default)]
+struct Storage {
+    chunks: Vec<ChunkEntry>,
+    layout: Option<DataLayout>,
+}
+
+fn lay_out<'p>(writer: &'p Writer<'_>, sink: &mut Sink<'p, '_>) -> Result<Metadata> {
+    let mut storages: Vec<Storage> = Vec::new();
+    for node in &writer.nodes {
+        storages.push(match &node.kind {
+            Kind::Dataset(stored) if !relocate::has_addresses(&stored.datatype) => {
+                raw_data(node, stored, sink)?
+            }
+            _ => Storage::default(),
+        });
+    }
+    let mut space = Space::new(sink.end());
+    let mut padding = vec![0; usize::try_from(space.start() - sink.end()).unwrap_or(0)];
+
+    // The headers are as long with addresses as without.
+    let no_places = Places { headers: &[], heap: 0 };
+    let mut headers = Vec::new();
+    for (node, storage) in writer.nodes.iter().zip(&storages) {
+        let indexes = Indexes::default();
+        let header = header(node, storage, &indexes, &no_places)?;
+        headers.push(space.reserve(header.len()));
+    }
+    let heap = space.next().0;
+    let places = Places { headers: &headers, heap };
+    let collections = writer.heap.write(|id, object| match writer.patches.get(&id) {
+        Some(datatype) => places.elements(datatype, object),
+        None => Ok(()),
+    })?;
+    space.put(&collections);
+
+    // Elements with addresses.
+    for (node, storage) in writer.nodes.iter().zip(&mut storages) {
+        if let Kind::Dataset(stored) = &node.kind
+            && relocate::has_addresses(&stored.datatype)
+        {
+            let mut bytes = stored.data.memory().unwrap_or_default().to_vec();
+            places.elements(&stored.datatype, &mut bytes)?;
+            *storage = late_data(node, stored, &bytes, &mut space)?;
+        }
+    }
+
+    for ((node, storage), at) in writer.nodes.iter().zip(&mut storages).zip(&headers) {
+        let indexes = write_indexes(node, storage, &places, &mut space)?;
+        let header = header(node, storage, &indexes, &places)?;
+        space.fill(*at, &header);
+    }
+    let root = headers.first().copied().unwrap_or(Address(0));
+    let end = space.next().0;
+    padding.extend_from_slice(space.bytes());
+    Ok(Metadata { superblock: Superblock::of(root, end).to_bytes()?, rest: padding })
+}
+
+/// Puts the elements of a dataset into the raw data.
+fn raw_data<'p>(
+    node: &Node<'_>,
+    stored: &'p Stored<'_>,
+    sink: &mut Sink<'p, '_>,
+) -> Result<Storage> {
+    if stored.chunks.is_some() {
+        let chunks = chunks::write(node, stored, None, &mut |bytes| sink.owned(bytes))?;
+        return Ok(Storage { chunks, layout: None });
+    }
+    check_unchunked(node, stored)?;
+    let len = stored.data.len().unwrap_or(0);
+    if stored.is_compact {
+        let data = stored.data.memory().unwrap_or_default();
+        return Ok(compact(data));
+    }
+    let address = if len == 0 {
+        None
+    } else {
+        sink.align(if len < ALIGNED_FROM { 8 } else { ALIGNMENT })?;
+        Some(sink.data(&stored.data)?)
+    };
+    let layout = Some(DataLayout::Contiguous { address, size: Some(len) });
+    Ok(Storage { chunks: Vec::new(), layout })
+}
+
+/// As [`raw_data`], for elements whose addresses are in place.
+fn late_data(
+    node: &Node<'_>,
+    stored: &Stored<'_>,
+    bytes: &[u8],
+    space: &mut Space,
+) -> Result<Storage> {
+    if stored.chunks.is_some() {
+        let chunks = chunks::write(node, stored, Some(bytes), &mut |bytes| Ok(space.put(&bytes)))?;
+        return Ok(Storage { chunks, layout: None });
+    }
+    check_unchunked(node, stored)?;
+    if stored.is_compact {
+        return Ok(compact(bytes));
+    }
+    let address = (!bytes.is_empty()).then(|| space.put(bytes));
+    let layout = Some(DataLayout::Contiguous { address, size: Some(bytes.len() as u64) });
+    Ok(Storage { chunks: Vec::new(), layout })
+}
+
+fn compact(data: &[u8]) -> Storage {
+    let layout = Some(DataLayout::Compact(Bytes::copy_from_slice(data)));
+    Storage { chunks: Vec::new(), layout }
+}
+
+/// What needs chunks.
+fn check_unchunked(node: &Node<'_>, stored: &Stored<'_>) -> Result<()> {
+    if !stored.filters.is_empty() {
+        return Err(unwritable(&node.path, "filters need chunks"));
+    }
+    let grows = |(dim, max): (&u64, &Option<u64>)| *max != Some(*dim);
+    if stored.space.dims.iter().zip(&stored.space.max_dims).any(grows) {
+        return Err(unwritable(&node.path, "a dataset that may grow needs chunks"));
+    }
+    Ok(())
+}
+
+/// Where the indexes of an object are.
+#[derive(Default)]
+struct Indexes {
+    links: Option<(Address, Address)>,
+    attributes: Option<(Address, Address)>,
+    chunks: Option<Address>,
+}
+
+fn write_indexes(
+    node: &Node<'_>,
+    storage: &Storage,
+    places: &Places<'_>,
+    space: &mut Space,
+) -> Result<Indexes> {
+    let mut indexes = Indexes::default();
+    if let Kind::Dataset(stored) = &node.kind
+        && let Some(dims) = &stored.chunks
+    {
+        let element = stored.datatype.size() as u64;
+        indexes.chunks = v1::write_chunks(&storage.chunks, dims, element, space)?;
+    }
+    if let Kind::Group(links) = &node.kind
+        && links.len() > MOST_COMPACT
+    {
+        let mut named = Vec::with_capacity(links.len());
+        for (name, target) in links {
+            let message = link(name, target, places).to_bytes()?;
+            named.push(Named { name: name.to_vec(), message });
+        }
+        indexes.links = Some(write_dense(FractalHeapKind::Links, &named, space)?);
+    }
+    if has_dense_attributes(node) {
+        let mut named = Vec::with_capacity(node.attributes.len());
+        for (name, one) in &node.attributes {
+            let message = attribute(name, one, places)?.to_bytes()?;
+            named.push(Named { name: name.to_vec(), message });
+        }
+        indexes.attributes = Some(write_dense(FractalHeapKind::Attributes, &named, space)?);
+    }
+    Ok(indexes)
+}
+
+fn has_dense_attributes(node: &Node<'_>) -> bool {
+    // A datatype is small beside a limit of this kind.
+    let len = |(name, one): (&Bytes, &Attribute)| {
+        let datatype = one.datatype.to_bytes().map_or(0, |bytes| bytes.len());
+        let dims = 8 * (one.space.dims.len() + one.space.max_dims.len());
+        name.len() + datatype + dims + one.data.len() + 32
+    };
+    node.attributes.len() > MOST_COMPACT
+        || node.attributes.iter().map(len).any(|len| len > MAX_MESSAGE)
+}
+
+/// The header of an object.
+fn header(
+    node: &Node<'_>,
+    storage: &Storage,
+    indexes: &Indexes,
+    places: &Places<'_>,
+) -> Result<Vec<u8>> {
+    let mut messages = Messages::default();
+    match &node.kind {
+        Kind::Group(links) => {
+            let (heap, name_index) = indexes.links.unzip();
+            messages.add(&LinkInfo { heap, name_index })?;
+            messages.add(&GroupInfo)?;
+            if links.len() <= MOST_COMPACT {
+                for (name, target) in links {
+                    messages.add(&link(name, target, places))?;
+                }
+            }
+        }
+        Kind::Dataset(stored) => {
+            messages.add(&stored.space)?;
+            messages.add(&stored.datatype)?;
+            messages.add(&FillValue { value: stored.fill.clone() })?;
+            messages.add(&layout(stored, storage, indexes))?;
+            if !stored.filters.is_empty() {
+                messages.add(&FilterPipeline { filters: stored.filters.clone() })?;
+            }
+        }
+        Kind::Datatype(datatype) => messages.add(datatype)?,
+    }
+    if node.links > 1 {
+        messages.add(&ReferenceCount(node.links))?;
+    }
+    if has_dense_attributes(node) {
+        let (heap, name_index) = indexes.attributes.unzip();
+        messages.add(&AttributeInfo { heap, name_index })?;
+    } else {
+        for (name, one) in &node.attributes {
+            messages.add(&attribute(name, one, places)?)?;
+        }
+    }
+    messages.into_header()
+}
+
+fn layout(stored: &Stored<'_>, storage: &Storage, indexes: &Indexes) -> DataLayout {
+    let element = stored.datatype.size() as u64;
+    match (&storage.layout, &stored.chunks) {
+        (Some(layout), _) => layout.clone(),
+        (None, Some(dims)) => DataLayout::Chunked(ChunkedLayout {
+            dims: dims.clone(),
+            element,
+            edges_unfiltered: false,
+            indexing: ChunkIndexing::BTreeV1,
+            address: indexes.chunks,
+        }),
+        // As long as it will be.
+        (None, None) if stored.is_compact => {
+            DataLayout::Compact(stored.data.memory().unwrap_or_default().to_vec().into())
+        }
+        (None, None) => DataLayout::Contiguous { address: None, size: None },
+    }
+}
+
+fn link(name: &Bytes, target: &Target, places: &Places<'_>) -> LinkMessage {
+    let target = match target {
+        Target::Node(node) => {
+            let header = places.headers.get(*node).copied().unwrap_or(Address(0));
+            LinkTarget::Hard(ObjectAddress(header))
+        }
+        Target::Other(target) => target.clone(),
+    };
+    LinkMessage { name: name.clone(), creation_order: None, target }
+}
+
+fn attribute(name: &Bytes, one: &Attribute, places: &Places<'_>) -> Result<AttributeMessage> {
+    let mut data = one.data.clone();
+    if !places.headers.is_empty() {
+        places.elements(&one.datatype, &mut data)?;
+    }
+    let block = |data: Bytes| Block { at: 0, data };
+    Ok(AttributeMessage {
+        name: block(name.clone()),
+        datatype: block(one.datatype.to_bytes()?.into()),
+        datatype_is_shared: false,
+        dataspace: block(one.space.to_bytes()?.into()),
+        dataspace_is_shared: false,
+        data: block(data.into()),
+    })
+}

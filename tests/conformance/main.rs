@@ -24,7 +24,7 @@ mod error;
 mod hdf5;
 mod keras;
 mod keras_old;
-mod losses;
+mod losses_metrics;
 mod predict;
 mod training;
 mod trajectories;
@@ -65,7 +65,8 @@ const RUNS: &[(&str, &str, Run)] = &[
     ("keras-old", "predictions", predict::run_old),
     ("keras-old", "predictions with the caller's code", custom::run_old),
     ("training", "loading", training::run),
-    ("training", "losses", losses::run),
+    ("training", "losses and metrics", losses_metrics::run),
+    ("training", "evaluate", trajectories::evaluate),
     ("training", "gradients of the first step", trajectories::gradients),
 ];
 

@@ -2,32 +2,69 @@
 
 use std::path::Path;
 
-use keras_runtime::{Model, Tensor, load_model};
+use keras_runtime::{Evaluate, Model, Tensor, load_model};
 use serde_json::Value;
 
-use crate::losses::{close, tensors, tolerance};
+use crate::losses_metrics::{Arrays, close, tensors, tolerance};
 use crate::{Tally, index, text, texts};
 
 /// Gradients of the first step.
 pub(crate) fn gradients(folder: &Path, tally: &mut Tally) {
+    run(folder, tally, |case| case["has_grad0"] == true, first_step);
+}
+
+/// What `evaluate` gives.
+pub(crate) fn evaluate(folder: &Path, tally: &mut Tally) {
+    run(folder, tally, |_| true, evaluated);
+}
+
+/// Judges the models of some cases, in both formats.
+fn run(
+    folder: &Path,
+    tally: &mut Tally,
+    is_chosen: fn(&Value) -> bool,
+    judge: fn(&Value, &Arrays, &Model) -> Result<(), String>,
+) {
     let folder = folder.join("trajectories");
-    for case in index(&folder).iter().filter(|case| case["has_grad0"] == true) {
+    for case in index(&folder).iter().filter(|case| is_chosen(case)) {
+        let arrays = tensors(&folder.join(text(case, "data")));
         for format in ["keras", "h5"] {
             let name = text(case, format);
             if !name.is_empty() {
                 let model = load_model(folder.join(name)).map_err(|e| e.to_string());
-                tally.case(name, model.and_then(|model| first_step(&folder, case, &model)));
+                tally.case(name, model.and_then(|model| judge(case, &arrays, &model)));
             }
         }
     }
 }
 
-fn first_step(folder: &Path, case: &Value, model: &Model) -> Result<(), String> {
-    let arrays = tensors(&folder.join(text(case, "data")));
-    let numbered = |prefix: &str| -> Vec<Tensor> {
-        (0..).map_while(|i| arrays.get(&format!("{prefix}{i}")).cloned()).collect()
-    };
-    let (x, y, weights) = (numbered("step0_x_"), numbered("step0_y_"), numbered("step0_sw_"));
+/// Inputs, targets and weights of a batch.
+fn batch(arrays: &Arrays, name: &str) -> [Vec<Tensor>; 3] {
+    ["x", "y", "sw"].map(|what| {
+        (0..).map_while(|i| arrays.get(&format!("{name}_{what}_{i}")).cloned()).collect()
+    })
+}
+
+fn evaluated(case: &Value, arrays: &Arrays, model: &Model) -> Result<(), String> {
+    let [x, y, weights] = batch(arrays, "eval");
+    let how = Evaluate::new().batch_size(4).sample_weight(weights);
+    let report = model.evaluate_with(&x, &y, &how).map_err(|e| e.to_string())?;
+    let names = texts(case, "evaluate_names");
+    let mut found: Vec<&str> = report.values().iter().map(|(name, _)| name.as_str()).collect();
+    found.sort_unstable();
+    if found != names {
+        return Err(format!("gives {found:?}, {names:?} expected"));
+    }
+    let tolerance = tolerance(case, ["evaluate_rtol", "loss_atol"]);
+    for (at, name) in names.iter().enumerate() {
+        let expected = arrays["evaluate"].rows(at, at + 1).unwrap().with_shape([]).unwrap();
+        close(name, report.get(name).unwrap(), &expected, tolerance)?;
+    }
+    Ok(())
+}
+
+fn first_step(case: &Value, arrays: &Arrays, model: &Model) -> Result<(), String> {
+    let [x, y, weights] = batch(arrays, "step0");
     let found = model.loss_gradients(&x, &y, &weights).map_err(|e| e.to_string())?;
     let expected = arrays["loss"].rows(0, 1).unwrap().with_shape([]).unwrap();
     let tolerance = tolerance(case, ["loss_rtol", "loss_atol"]);

@@ -7,7 +7,7 @@ use keras_model::{CustomObject, CustomObjects};
 use serde_json::Value as Json;
 
 use crate::custom::{self, CustomLayer, Ops, SymbolicTensor};
-use crate::train::{Code, Codes};
+use crate::train::{Code, CustomCode};
 use crate::{Limits, Model, Result};
 
 /// How to load: [`load_model`](crate::load_model) with choices.
@@ -25,7 +25,7 @@ use crate::{Limits, Model, Result};
 pub struct Loader {
     file: keras_model::Loader,
     objects: CustomObjects,
-    losses: Codes,
+    code: CustomCode,
     limits: Limits,
     without_winograd: bool,
 }
@@ -110,11 +110,33 @@ impl Loader {
         + 'static,
     ) -> Self {
         let name = name.into();
-        // A layer may have the same name.
-        if self.objects.get(&name).is_none() {
-            self.objects = self.objects.with(&name, CustomObject::Known);
+        self = self.knows(&name);
+        self.code.losses.insert(name, Code::new(function));
+        self
+    }
+
+    /// What stands for a metric that Keras has not: targets and predictions to one value per sample, or
+    /// per place, whose weighted mean is the metric. As [`loss`](Self::loss).
+    #[must_use]
+    pub fn metric(
+        mut self,
+        name: impl Into<String>,
+        function: impl Fn(&Ops<'_>, SymbolicTensor, SymbolicTensor) -> Result<SymbolicTensor>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        let name = name.into();
+        self = self.knows(&name);
+        self.code.metrics.insert(name, Code::new(function));
+        self
+    }
+
+    /// The name is known; a layer may have the same.
+    fn knows(mut self, name: &str) -> Self {
+        if self.objects.get(name).is_none() {
+            self.objects = self.objects.with(name, CustomObject::Known);
         }
-        self.losses.insert(name, Code::new(function));
         self
     }
 
@@ -188,7 +210,7 @@ impl Loader {
     fn model(&self, file: keras_model::ModelFile) -> Result<Model> {
         let mut model = Model::with_limits(file, self.limits)?;
         model.winograd = !self.without_winograd;
-        model.losses = self.losses.clone();
+        model.code = self.code.clone();
         Ok(model)
     }
 

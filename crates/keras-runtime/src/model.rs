@@ -16,7 +16,7 @@ use crate::lower;
 use crate::plan::Plan;
 use crate::states::States;
 use crate::tensor::View;
-use crate::train::{Codes, Step, StepKey};
+use crate::train::{CustomCode, Step, StepKey};
 use crate::weights::Weights;
 use crate::{Error, Limits, Loader, Result, Tensor};
 
@@ -53,8 +53,8 @@ pub struct Model {
     plans: Cache<PlanKey, Planned>,
     pub(crate) steps: Cache<StepKey, Arc<Step>>,
     pub(crate) packed: PackedCache,
-    /// Losses of the caller's.
-    pub(crate) losses: Codes,
+    /// Losses and metrics of the caller's.
+    pub(crate) code: CustomCode,
     /// [`Loader::winograd`].
     pub(crate) winograd: bool,
     has_independent_rows: bool,
@@ -173,7 +173,7 @@ impl Model {
             limits,
             plans: Cache::default(),
             steps: Cache::default(),
-            losses: Codes::default(),
+            code: CustomCode::default(),
             packed: PackedCache::default(),
             winograd: true,
             has_independent_rows,

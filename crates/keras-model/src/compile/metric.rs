@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::kinds::{SHARED_ALIASES, argument, class_of, dtype, kinds, object};
-use super::loss::OneOrMany;
+use super::loss::{Axes, Loss, LossKind, OneOrMany};
+use crate::model::snake_case;
 use crate::{DType, Error, Result};
 
 kinds! {
@@ -39,8 +40,8 @@ kinds! {
             from_logits: bool = false,
         },
         // keras/src/metrics/correlation_metrics.py
-        PearsonCorrelation { axis: i64 = -1 },
-        ConcordanceCorrelation { axis: i64 = -1 },
+        PearsonCorrelation { axis: Axes = Axes::One(-1) },
+        ConcordanceCorrelation { axis: Axes = Axes::One(-1) },
         // keras/src/metrics/f_score_metrics.py
         FBetaScore { average: Option<String>, beta: f64 = 1.0, threshold: Option<f64> },
         F1Score { average: Option<String>, threshold: Option<f64> },
@@ -116,6 +117,26 @@ impl MetricKind {
             kind => kind.class_name(),
         }
     }
+
+    /// The loss of which a metric is the mean that is no class of its own: `"huber"`.
+    pub fn loss(&self) -> Option<LossKind> {
+        let Self::Custom { name, config } = self else { return None };
+        let object = serde_json::json!({"class_name": name, "config": config});
+        let loss = Loss::from_config(&object).ok()?.kind;
+        (!matches!(loss, LossKind::Custom { .. })).then_some(loss)
+    }
+
+    /// Whether it counts classes in whole numbers: the family of `IoU`.
+    pub fn counts_classes(&self) -> bool {
+        matches!(
+            self,
+            Self::IoU { .. }
+                | Self::BinaryIoU { .. }
+                | Self::MeanIoU { .. }
+                | Self::OneHotIoU { .. }
+                | Self::OneHotMeanIoU { .. }
+        )
+    }
 }
 
 /// A metric as a model was compiled with it.
@@ -130,6 +151,18 @@ pub struct Metric {
 }
 
 impl Metric {
+    /// Its name in logs: the name that the file says, the word or function that stands there alone,
+    /// else what Keras calls the first one of its class.
+    pub fn name(&self) -> String {
+        match (&self.name, &self.kind) {
+            (Some(name), _) => name.clone(),
+            (None, MetricKind::LogCoshError {}) => "logcosh".to_owned(),
+            (None, MetricKind::FBetaScore { .. }) => "fbeta_score".to_owned(),
+            (None, MetricKind::Custom { name, .. }) => name.clone(),
+            (None, kind) => snake_case(kind.name()),
+        }
+    }
+
     /// From a name or a serialised object; a `MeanMetricWrapper` is the function in it.
     ///
     /// # Errors
@@ -137,7 +170,7 @@ impl Metric {
     pub fn from_config(value: &Value) -> Result<Self> {
         let wrong = || Error::config("metric", format!("neither a name nor an object: {value}"));
         let (class, config) = object(value).ok_or_else(wrong)?;
-        let name = argument(class, config, "name", None)?;
+        let name: Option<String> = argument(class, config, "name", None)?;
         let dtype = dtype(class, config)?;
         let (class, config) = match (class, config.get("fn")) {
             ("MeanMetricWrapper" | "SumOverBatchSizeMetricWrapper", Some(function)) => {
@@ -146,7 +179,12 @@ impl Metric {
             }
             _ => (class, config),
         };
-        let class = class_of(class, MetricKind::CLASSES, &[SHARED_ALIASES, ALIASES]);
+        // As in Keras a metric is called as `compile` was given it.
+        let name = name.or_else(|| value.as_str().map(str::to_owned));
+        // The class `Accuracy` is none that `"accuracy"` stands for.
+        let is_class = value.is_object() && MetricKind::CLASSES.contains(&class);
+        let aliases = &[SHARED_ALIASES, ALIASES];
+        let class = if is_class { class } else { class_of(class, MetricKind::CLASSES, aliases) };
         Ok(Self { kind: MetricKind::from_config(class, config)?, name, dtype })
     }
 }
@@ -156,6 +194,11 @@ fn names_wrappers_and_objects_are_metrics() {
     let metric = |value: Value| Metric::from_config(&value).unwrap();
     assert_eq!(metric("acc".into()).kind, MetricKind::ChosenAccuracy {});
     assert_eq!(metric("AUC".into()).kind.class_name(), "AUC");
+    let accuracy = metric(serde_json::json!({"class_name": "Accuracy", "config": {}}));
+    assert_eq!(
+        (accuracy.kind, metric("acc".into()).name()),
+        (MetricKind::Accuracy {}, "acc".into())
+    );
     let wrapped = metric(serde_json::json!({
         "class_name": "MeanMetricWrapper",
         "config": {"name": "err", "fn": {"class_name": "function", "config": "mean_squared_error"}},

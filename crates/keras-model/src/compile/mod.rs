@@ -134,7 +134,9 @@ impl CompileConfig {
             }
         }
         for metric in self.metrics.flat().into_iter().chain(self.weighted_metrics.flat()) {
-            if let MetricKind::Custom { name, .. } = &metric.kind {
+            if let MetricKind::Custom { name, .. } = &metric.kind
+                && metric.kind.loss().is_none()
+            {
                 add("metric", name);
             }
         }

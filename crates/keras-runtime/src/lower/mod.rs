@@ -144,6 +144,7 @@ pub(crate) use activation::logsumexp;
 pub(crate) use call::Call;
 use merging::Merging;
 pub(crate) use operation::lower as operation;
+pub(crate) use ops::index::in_top_k;
 pub(crate) use recurrent::options;
 pub(crate) use unit_normalization::unit;
 

@@ -51,7 +51,14 @@ impl Code {
     }
 }
 
-/// What the caller supplied, by name.
+/// What the caller supplied.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CustomCode {
+    pub(crate) losses: Codes,
+    pub(crate) metrics: Codes,
+}
+
+/// Functions by name.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Codes(BTreeMap<String, Code>);
 

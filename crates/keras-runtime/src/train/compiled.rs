@@ -1,10 +1,13 @@
 //! What a model was compiled with, by its outputs. Source: `keras/src/trainers/compile_utils.py`,
 //! Keras 3.15.
 
-use keras_model::compile::PerOutput;
+use std::collections::HashMap;
+
+use keras_model::compile::{self, PerOutput};
+use keras_model::source::dialect::Generation;
 use keras_model::{Arg, Kind, ModelFile, TensorRef};
 
-use super::{Codes, Loss};
+use super::{CustomCode, Loss, Metric};
 use crate::{Error, Result};
 
 /// What a model was compiled with, by its outputs.
@@ -14,6 +17,8 @@ pub(crate) struct Compiled {
     outputs: Outputs,
     /// In the order in which Keras adds and reports them.
     pub(super) losses: Vec<CompiledLoss>,
+    /// Those that ignore the weights of samples, then the others; each by the order of the outputs.
+    pub(super) metrics: Vec<CompiledMetric>,
 }
 
 /// A loss of an output.
@@ -26,27 +31,54 @@ pub(super) struct CompiledLoss {
     pub(super) weight: Option<f64>,
 }
 
+/// A metric of an output.
+#[derive(Debug)]
+pub(super) struct CompiledMetric {
+    /// The number of the output.
+    pub(super) output: usize,
+    pub(super) metric: Metric,
+    /// Whether the samples' weights count.
+    pub(super) weighted: bool,
+    /// Its name in logs.
+    pub(super) name: String,
+}
+
 impl Compiled {
     /// What the file says; nothing if the model was not compiled.
     ///
     /// # Errors
     /// [`Error::Value`] if losses do not fit the outputs.
-    pub(crate) fn new(file: &ModelFile, codes: &Codes) -> Result<Self> {
+    pub(crate) fn new(file: &ModelFile, codes: &CustomCode) -> Result<Self> {
         let outputs = Outputs::of(file);
-        let mut losses = Vec::new();
+        let (mut losses, mut metrics) = (Vec::new(), Vec::new());
         if let Some(compile) = &file.compile {
             let of_outputs = outputs.spread("loss", &compile.loss)?;
             let weights = outputs.spread("loss_weights", &compile.loss_weights)?;
             for (output, (loss, weight)) in of_outputs.iter().zip(&weights).enumerate() {
                 // Of several losses of one output Keras takes the first.
                 if let Some(loss) = loss.first() {
-                    let loss = Loss::with_code(loss, codes);
+                    let loss = Loss::with_code(loss, &codes.losses);
                     let weight = weight.first().map(|weight| **weight);
                     losses.push(CompiledLoss { output, loss, weight });
                 }
             }
+            // Before Keras 3 a plain list of metrics held for each output.
+            let is_keras3 = file.generation == Generation::Keras3;
+            let own = outputs.spread_metrics("metrics", &compile.metrics, is_keras3)?;
+            let weighted =
+                outputs.spread_metrics("weighted_metrics", &compile.weighted_metrics, is_keras3)?;
+            let mut names = Names::default();
+            for (all, weighted) in [(own, false), (weighted, true)] {
+                for (output, config) in
+                    all.iter().enumerate().flat_map(|(at, all)| all.iter().map(move |m| (at, *m)))
+                {
+                    let metric = Metric::with_code(config, &codes.metrics);
+                    let name = names.next(outputs.prefix(output), &metric.name(), weighted);
+                    metrics.push(CompiledMetric { output, metric, weighted, name });
+                }
+            }
         }
-        Ok(Self { outputs, losses })
+        Ok(Self { outputs, losses, metrics })
     }
 
     /// How many outputs there are.
@@ -105,6 +137,30 @@ impl Outputs {
         })
     }
 
+    /// What stands before the names of an output's metrics.
+    fn prefix(&self, output: usize) -> Option<&str> {
+        self.names.get(output).filter(|_| self.names.len() > 1).map(String::as_str)
+    }
+
+    /// The metrics of each output.
+    fn spread_metrics<'c>(
+        &self,
+        what: &str,
+        all: &'c PerOutput<compile::Metric>,
+        is_keras3: bool,
+    ) -> Result<Vec<Vec<&'c compile::Metric>>> {
+        let count = self.names.len();
+        let is_plain =
+            |items: &[PerOutput<_>]| items.iter().all(|i| matches!(i, PerOutput::One(_)));
+        match all {
+            _ if count == 1 => Ok(vec![all.flat()]),
+            PerOutput::List(items) if items.is_empty() || !is_keras3 && is_plain(items) => {
+                Ok(vec![all.flat(); count])
+            }
+            all => self.spread(what, all),
+        }
+    }
+
     /// What there is for each output: one for all, by their order, or by their names.
     fn spread<'c, T>(&self, what: &str, all: &'c PerOutput<T>) -> Result<Vec<Vec<&'c T>>> {
         let count = self.names.len();
@@ -140,4 +196,32 @@ impl Outputs {
         }
         Ok(spread)
     }
+}
+
+/// Names of metrics in logs, each once: `CompileMetrics.result`.
+#[derive(Default)]
+struct Names(HashMap<String, usize>);
+
+impl Names {
+    fn next(&mut self, prefix: Option<&str>, name: &str, weighted: bool) -> String {
+        let full = |name: &str| prefix.map_or(name.to_owned(), |prefix| format!("{prefix}_{name}"));
+        let mut own = full(name);
+        if weighted && self.0.contains_key(&own) {
+            own = full(&format!("weighted_{name}"));
+        }
+        let count = self.0.entry(own.clone()).or_default();
+        *count += 1;
+        if *count == 1 { own } else { format!("{own}_{}", *count - 1) }
+    }
+}
+
+#[test]
+fn names_are_given_once() {
+    let mut names = Names::default();
+    let mut next = |name, weighted| names.next(Some("out"), name, weighted);
+    assert_eq!(next("mae", false), "out_mae");
+    assert_eq!(next("mae", false), "out_mae_1");
+    assert_eq!(next("mae", true), "out_weighted_mae");
+    assert_eq!(next("mae", true), "out_weighted_mae_1");
+    assert_eq!(next("auc", true), "out_auc");
 }

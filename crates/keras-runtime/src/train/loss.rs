@@ -130,11 +130,7 @@ impl Loss {
         };
         let b = &mut b;
         super::enter(b, "Loss");
-        let input = |b: &mut Builder<'_>, t: &Tensor| b.input(t.shape(), t.dtype());
-        let (y_true, y_pred) = (input(b, samples.y_true), input(b, samples.y_pred));
-        let weight = samples.sample_weight.map(|t| input(b, t));
-        let mask = samples.mask.map(|t| input(b, t));
-        b.set_mask(y_pred, mask);
+        let (y_true, y_pred, weight) = samples.inputs(b);
         let value = self.lower(b, y_true, y_pred, weight)?;
         let mut outputs = vec![value];
         if differentiates {

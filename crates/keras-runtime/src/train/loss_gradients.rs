@@ -45,7 +45,7 @@ impl Model {
         y: impl Into<Targets<'t>>,
         sample_weight: &'t [Tensor],
     ) -> Result<LossGradients> {
-        let compiled = Compiled::new(&self.file, &self.losses)?;
+        let compiled = Compiled::new(&self.file, &self.code)?;
         let batch = self.step_batch(&compiled, x, &y.into(), sample_weight)?;
         let step = self.step_plan(&compiled, &batch, Mode { training: true, gradients: true })?;
         let stepped = if self.is_stateful {

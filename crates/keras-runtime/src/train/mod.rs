@@ -3,9 +3,12 @@
 mod batch;
 mod code;
 mod compiled;
+mod evaluate;
 mod loss;
 mod loss_gradients;
 pub(crate) mod losses;
+mod metric;
+mod metrics;
 pub(crate) mod regularizers;
 mod samples;
 mod step;
@@ -16,9 +19,12 @@ use crate::Error;
 use crate::graph::Builder;
 
 pub use batch::Targets;
-pub(crate) use code::{Code, Codes};
+use code::Codes;
+pub(crate) use code::{Code, CustomCode};
+pub use evaluate::{Evaluate, Report};
 pub use loss::Loss;
 pub use loss_gradients::LossGradients;
+pub use metric::Metric;
 pub use samples::Samples;
 pub(crate) use step::{Step, StepKey};
 

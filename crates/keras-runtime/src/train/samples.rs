@@ -1,6 +1,7 @@
 //! What a loss or a metric compares.
 
 use crate::Tensor;
+use crate::graph::{Builder, Value};
 
 /// Targets and predictions that a [`Loss`](crate::Loss) or a [`Metric`](crate::Metric) compares.
 ///
@@ -41,6 +42,16 @@ impl<'t> Samples<'t> {
     pub fn mask(mut self, mask: &'t Tensor) -> Self {
         self.mask = Some(mask);
         self
+    }
+
+    /// Inputs of a graph for targets, predictions with their mask, and weights.
+    pub(super) fn inputs(&self, b: &mut Builder<'_>) -> (Value, Value, Option<Value>) {
+        let mut input = |t: &Tensor| b.input(t.shape(), t.dtype());
+        let (y_true, y_pred) = (input(self.y_true), input(self.y_pred));
+        let weight = self.sample_weight.map(&mut input);
+        let mask = self.mask.map(&mut input);
+        b.set_mask(y_pred, mask);
+        (y_true, y_pred, weight)
     }
 
     /// All tensors, in the order of the fields.

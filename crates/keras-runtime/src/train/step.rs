@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use keras_model::DType;
 
-use super::compiled::Compiled;
+use super::compiled::{Compiled, CompiledLoss, CompiledMetric};
 use super::regularizers;
 use crate::graph::{Builder, Value, Wrt};
 use crate::model::{Inputs, Lowered};
@@ -51,6 +51,24 @@ impl<'t> Batch<'t> {
         self.x.iter().chain(more)
     }
 
+    /// How many samples there are.
+    pub(crate) fn rows(&self) -> usize {
+        self.x.first().and_then(|t| t.shape().first()).copied().unwrap_or(0)
+    }
+
+    /// So many samples from there on.
+    pub(crate) fn part(&self, start: usize, rows: usize) -> Result<Batch<'_>> {
+        let part = |t: &'_ Cow<'t, Tensor>| t.rows(start, start + rows).map(Cow::Owned);
+        let parts = |all: &[Option<Cow<'t, Tensor>>]| {
+            all.iter().map(|t| t.as_ref().map(part).transpose()).collect::<Result<Vec<_>>>()
+        };
+        Ok(Batch {
+            x: self.x.iter().map(part).collect::<Result<_>>()?,
+            y: parts(&self.y)?,
+            sample_weight: parts(&self.sample_weight)?,
+        })
+    }
+
     /// Shape and type of each tensor; of what is not there none.
     fn key(&self, mode: Mode) -> StepKey {
         let spec = |t: &Cow<'_, Tensor>| (t.shape().to_vec(), t.dtype());
@@ -73,6 +91,8 @@ pub(crate) struct Step {
     lowered: Lowered,
     /// How many losses there are beside their sum.
     losses: usize,
+    /// To how many variables each metric adds.
+    metrics: Vec<usize>,
     /// Whether each trainable weight has a gradient.
     gradients: Vec<bool>,
 }
@@ -84,6 +104,8 @@ pub(crate) struct Stepped {
     pub(crate) loss: f32,
     /// The loss of each output that has one, not weighted.
     pub(crate) losses: Vec<f32>,
+    /// What each metric adds to its variables, in the order of [`Compiled`].
+    pub(crate) added: Vec<Vec<Tensor>>,
     /// For each trainable weight, in the order of `trainable_weights`, the gradient of `loss`: of
     /// the weight's shape and type; `None` if the loss does not depend on it. Empty if gradients
     /// were not wanted.
@@ -123,22 +145,31 @@ impl Model {
             batch.sample_weight.iter().map(|t| t.as_ref().map(&mut input)).collect();
         let outputs = self.lower_model(b, &x, mode.training)?;
 
-        // What is wrong with a target is said with the name of its output.
-        let mut losses = Vec::new();
-        let mut parts = Vec::new();
-        for compiled_loss in &compiled.losses {
-            let at = compiled_loss.output;
-            let name = compiled.name(at);
-            let missing =
-                |what: &str| Error::Value(format!("output {name:?} has a loss and no {what}"));
+        let compared = |what: &str, at: usize| {
+            let missing = |of: &str| {
+                let name = compiled.name(at);
+                Error::Value(format!("output {name:?} has a {what} and no {of}"))
+            };
             let y_true = y.get(at).copied().flatten().ok_or_else(|| missing("target"))?;
             let y_pred = outputs.get(at).copied().ok_or_else(|| missing("prediction"))?;
-            let weight = weights.get(at).copied().flatten();
-            let loss = compiled_loss.loss.lower(b, y_true, y_pred, weight);
-            let loss = loss.map_err(|error| of_output(name, error))?;
+            Ok::<_, Error>((y_true, y_pred))
+        };
+        let weight = |at: usize| weights.get(at).copied().flatten();
+        let (mut losses, mut parts) = (Vec::new(), Vec::new());
+        for CompiledLoss { output, loss, weight: factor } in &compiled.losses {
+            let (y_true, y_pred) = compared("loss", *output)?;
+            let loss = loss.lower(b, y_true, y_pred, weight(*output));
+            let loss = loss.map_err(|error| of_output(compiled.name(*output), error))?;
             let loss = b.cast(loss, DType::Float32)?;
             losses.push(loss);
-            parts.push(b.scale(loss, compiled_loss.weight.unwrap_or(1.0))?);
+            parts.push(b.scale(loss, factor.unwrap_or(1.0))?);
+        }
+        let mut added = Vec::new();
+        for CompiledMetric { output, metric, weighted, .. } in &compiled.metrics {
+            let (y_true, y_pred) = compared("metric", *output)?;
+            let weight = weight(*output).filter(|_| *weighted);
+            let more = metric.lower(b, y_true, y_pred, weight);
+            added.push(more.map_err(|error| of_output(compiled.name(*output), error))?);
         }
         parts.extend(b.take_losses());
         parts.extend(regularizers::of_weights(b, &self.file.root, &self.weights)?);
@@ -154,12 +185,15 @@ impl Model {
 
         let count = losses.len();
         let mut all: Vec<Value> = std::iter::once(total).chain(losses).collect();
+        let counts = added.iter().map(Vec::len).collect();
+        all.extend(added.into_iter().flatten());
         let gradients =
             if mode.gradients { self.add_gradients(b, total, &mut all)? } else { Vec::new() };
         let (graph, extras) = b.take().finish(all);
         let plan = Plan::new(graph, &self.packed, self.winograd)?;
         self.limits.check_memory("the values of a step", Some(plan.bytes()))?;
-        Ok(Step { lowered: Lowered { plan, extras, found: None }, losses: count, gradients })
+        let lowered = Lowered { plan, extras, found: None };
+        Ok(Step { lowered, losses: count, metrics: counts, gradients })
     }
 
     /// Adds the gradient of `loss` for each trainable weight that has one.
@@ -202,9 +236,10 @@ impl Model {
         };
         let loss = number()?;
         let losses = (0..step.losses).map(|_| number()).collect::<Result<_>>()?;
+        let added = step.metrics.iter().map(|count| all.by_ref().take(*count).collect()).collect();
         let gradients =
             step.gradients.iter().map(|is_there| is_there.then(|| all.next()).flatten());
-        Ok(Stepped { loss, losses, gradients: gradients.collect() })
+        Ok(Stepped { loss, losses, added, gradients: gradients.collect() })
     }
 }
 

@@ -6,7 +6,9 @@ use serde_json::Value as Json;
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::lower::operation::{OpCall, widened};
-use crate::ops::{Arithmetic, PadMode, Reduction, Relation, StridedSlice, size};
+use crate::ops::{
+    Arithmetic, Connective, Function, PadMode, Reduction, Relation, StridedSlice, size,
+};
 
 pub(in crate::lower) fn lower(
     c: &OpCall<'_>,
@@ -98,12 +100,7 @@ pub(in crate::lower) fn lower(
         "InTopK" => {
             let predictions = c.operand(b, &["predictions"], 1, None)?;
             let predictions = predictions.ok_or_else(|| b.error("has no predictions"))?;
-            let targets = b.expand(x, 1)?;
-            let chosen = b.gather_along(predictions, targets, 1)?;
-            let better = b.compare(Relation::Greater, predictions, chosen)?;
-            let better = b.cast(better, DType::Int32)?;
-            let count = b.sum(better, &[1], false)?;
-            b.compare_number(Relation::Less, count, c.float("k", 2).unwrap_or(1.0))?
+            in_top_k(b, x, predictions, c.float("k", 2).unwrap_or(1.0))?
         }
         "Argsort" | "Sort" => {
             let (x, axis) = match c.plain("axis", 1) {
@@ -199,6 +196,35 @@ pub(in crate::lower) fn lower(
 }
 
 /// A part whose start is known only when the model runs; moved inside where it is beyond.
+/// Whether each of the predictions of the targets is among the `k` largest of its row: no class that
+/// is not there is, and none of a row that is not finite. `tf.math.in_top_k`.
+pub(crate) fn in_top_k(
+    b: &mut Builder<'_>,
+    targets: Value,
+    predictions: Value,
+    k: f64,
+) -> Result<Value> {
+    let classes = b.dim(predictions, 1)?;
+    let targets = b.expand(targets, 1)?;
+    let is_under = b.compare_number(Relation::Less, targets, 0.0)?;
+    let is_over = b.compare_number(Relation::GreaterEqual, targets, classes as f64)?;
+    let is_none = b.logic(Connective::Or, is_under, is_over)?;
+    let zero = b.scalar(0.0, b.dtype(targets))?;
+    let targets = b.select(is_none, zero, targets)?;
+    let chosen = b.gather_along(predictions, targets, 1)?;
+    let better = b.compare(Relation::Greater, predictions, chosen)?;
+    let better = b.cast(better, DType::Int32)?;
+    let count = b.sum(better, &[1], false)?;
+    let is_among = b.compare_number(Relation::Less, count, k)?;
+    let size = b.unary(Function::Abs, predictions)?;
+    let is_finite = b.compare_number(Relation::Less, size, f64::INFINITY)?;
+    let is_finite = b.all(is_finite, &[1], false)?;
+    let is_one = b.not(is_none)?;
+    let is_one = b.at(is_one, 1, 0)?;
+    let is_sure = b.logic(Connective::And, is_finite, is_one)?;
+    b.logic(Connective::And, is_among, is_sure)
+}
+
 fn moved_slice(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value, lengths: &[i64]) -> Result<Value> {
     let starts = super::scatter::starts(c, b)?;
     let mut y = x;

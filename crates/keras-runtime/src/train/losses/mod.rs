@@ -186,12 +186,19 @@ fn mean(b: &mut Builder<'_>, x: Value, axis: i64) -> Result<Value> {
     b.mean(x, &[axis], false)
 }
 
+/// Axes that may count from the end, counted from the front.
+pub(super) fn axes(b: &Builder<'_>, x: Value, axes: &Axes) -> Result<Vec<usize>> {
+    match axes {
+        Axes::One(axis) => Ok(vec![b.axis(x, *axis)?]),
+        Axes::Many(many) => b.axes(x, many),
+    }
+}
+
 /// The sum over some axes, which go, or over all.
-fn sum_over(b: &mut Builder<'_>, x: Value, axes: Option<&Axes>) -> Result<Value> {
-    let axes = match axes {
+fn sum_over(b: &mut Builder<'_>, x: Value, over: Option<&Axes>) -> Result<Value> {
+    let axes = match over {
         None => (0..b.rank(x)).collect(),
-        Some(Axes::One(axis)) => vec![b.axis(x, *axis)?],
-        Some(Axes::Many(axes)) => b.axes(x, axes)?,
+        Some(over) => axes(b, x, over)?,
     };
     b.sum(x, &axes, false)
 }

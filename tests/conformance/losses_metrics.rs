@@ -1,23 +1,28 @@
-//! `training/losses-metrics/`: losses with their gradients.
+//! `training/losses-metrics/`: losses with their gradients, metrics with their variables.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
-use keras_runtime::{DType, Loss, Samples, Tensor};
+use keras_runtime::{DType, Loss, Metric, Samples, Tensor};
 use serde_json::Value;
 
-use crate::{Tally, arrays, index, text};
+use crate::{Tally, arrays, index, text, texts};
 
 pub(crate) fn run(folder: &Path, tally: &mut Tally) {
     let folder = folder.join("losses-metrics");
-    for case in index(&folder).iter().filter(|case| text(case, "kind") == "loss") {
-        tally.case(text(case, "id"), judge(&folder, case));
+    for case in index(&folder) {
+        let arrays = tensors(&folder.join(text(&case, "file")));
+        let judge = if text(&case, "kind") == "loss" { loss } else { metric };
+        tally.case(text(&case, "id"), judge(&case, &arrays));
     }
 }
 
+/// Arrays by name.
+pub(crate) type Arrays = BTreeMap<String, Tensor>;
+
 /// The arrays of a case, by name.
-pub(crate) fn tensors(path: &Path) -> BTreeMap<String, Tensor> {
+pub(crate) fn tensors(path: &Path) -> Arrays {
     arrays::named(File::open(path).unwrap()).unwrap().into_iter().collect()
 }
 
@@ -32,16 +37,9 @@ pub(crate) fn object(case: &Value) -> Value {
     object
 }
 
-fn judge(folder: &Path, case: &Value) -> Result<(), String> {
-    let arrays = tensors(&folder.join(text(case, "file")));
+fn loss(case: &Value, arrays: &Arrays) -> Result<(), String> {
     let loss = Loss::get(&object(case)).map_err(|e| e.to_string())?;
-    let mut samples = Samples::new(&arrays["y_true"], &arrays["y_pred"]);
-    if let Some(weight) = arrays.get("sample_weight") {
-        samples = samples.sample_weight(weight);
-    }
-    if let Some(mask) = arrays.get("mask") {
-        samples = samples.mask(mask);
-    }
+    let samples = samples(arrays, "");
     let tolerance = tolerance(case, ["rtol", "atol"]);
     let value = loss.call(&samples).map_err(|e| e.to_string())?;
     close("loss", &value, &arrays["expected"], tolerance)?;
@@ -49,6 +47,40 @@ fn judge(folder: &Path, case: &Value) -> Result<(), String> {
     let (value, gradient) = loss.gradient(&samples).map_err(|e| e.to_string())?;
     close("loss", &value, &arrays["expected"], tolerance)?;
     close("gradient", &gradient, expected, tolerance)
+}
+
+fn metric(case: &Value, arrays: &Arrays) -> Result<(), String> {
+    let mut metric = Metric::get(&object(case)).map_err(|e| e.to_string())?;
+    let tolerance = tolerance(case, ["rtol", "atol"]);
+    for batch in 0..case["n_batches"].as_u64().unwrap() {
+        let samples = samples(arrays, &format!("_{batch}"));
+        metric.update_state(&samples).map_err(|e| e.to_string())?;
+        let result = metric.result().map_err(|e| e.to_string())?;
+        let expected = &arrays[&format!("expected_{batch}")];
+        close(&format!("result {batch}"), &result, expected, tolerance)?;
+    }
+    let variables = texts(case, "variables");
+    if metric.variables().len() != variables.len() {
+        return Err(format!("{} variables", metric.variables().len()));
+    }
+    for (at, (found, name)) in metric.variables().iter().zip(variables).enumerate() {
+        close(name, found, &arrays[&format!("var_{at}")], tolerance)?;
+    }
+    Ok(())
+}
+
+/// What is compared: the arrays whose names end so.
+fn samples<'a>(arrays: &'a Arrays, end: &str) -> Samples<'a> {
+    let array = |name: &str| arrays.get(&format!("{name}{end}"));
+    let y_pred = array("y_pred").unwrap();
+    let mut samples = Samples::new(array("y_true").unwrap_or(y_pred), y_pred);
+    if let Some(weight) = array("sample_weight") {
+        samples = samples.sample_weight(weight);
+    }
+    if let Some(mask) = array("mask") {
+        samples = samples.mask(mask);
+    }
+    samples
 }
 
 /// The relative and the absolute tolerance of a case, by their names.

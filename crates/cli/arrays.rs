@@ -16,6 +16,17 @@ pub(crate) fn numbered(path: &Path, prefix: &str) -> Result<Vec<Tensor>> {
     arrays.into_iter().map(|array| tensor(array).map_err(wrong)).collect()
 }
 
+/// The only array of an `.npy`, or the arrays of an `.npz` with that prefix and a number.
+pub(crate) fn read(path: &Path, prefix: &str) -> Result<Vec<Tensor>> {
+    let wrong = |reason: String| Error::Input { path: path.to_owned(), reason };
+    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) {
+        let bytes = std::fs::read(path).map_err(|e| wrong(e.to_string()))?;
+        return single(&bytes).map(|tensor| vec![tensor]).map_err(wrong);
+    }
+    let arrays = numbered(path, prefix)?;
+    if arrays.is_empty() { Err(wrong(format!("has no array {prefix}0"))) } else { Ok(arrays) }
+}
+
 /// All arrays of an `.npz` with their names.
 pub(crate) fn named(npz: impl Read + Seek) -> Result<Vec<(String, Tensor)>, String> {
     let arrays = npz::read_from(npz)?.into_iter();

@@ -3,6 +3,7 @@
 mod arrays;
 mod check;
 mod error;
+mod evaluate;
 mod export;
 mod h5;
 mod inspect;
@@ -44,6 +45,8 @@ enum Command {
     ///
     /// Exit code 1 if one differs by more than `atol + rtol * |expected|`.
     Verify(verify::Verify),
+    /// Compute the loss and the compiled metrics for given targets
+    Evaluate(evaluate::Evaluate),
     /// Look into HDF5 files
     #[command(subcommand)]
     H5(h5::H5),
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Weights(command) => command.run(&mut out),
         Command::Predict(command) => command.run(&mut out),
         Command::Verify(command) => command.run(&mut out),
+        Command::Evaluate(command) => command.run(&mut out),
         Command::H5(command) => command.run(&mut out),
     };
     match done.and_then(|code| Ok(out.flush().map(|()| code)?)) {

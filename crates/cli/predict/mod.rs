@@ -3,7 +3,7 @@
 mod csv;
 mod images;
 mod inputs;
-mod outputs;
+pub(crate) mod outputs;
 mod print;
 mod top;
 
@@ -47,7 +47,7 @@ pub(crate) struct Predict {
 }
 
 /// A number from 1 on.
-fn positive(text: &str) -> Result<usize, String> {
+pub(crate) fn positive(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|n| *n > 0).ok_or_else(|| "must be 1 or more".to_owned())
 }
 

@@ -113,7 +113,7 @@ pub(super) fn text(tensor: &Tensor, at: usize) -> String {
 }
 
 /// A tensor as nested lists. JSON has no infinity and no NaN: these are strings.
-pub(super) fn json(tensor: &Tensor) -> Value {
+pub(crate) fn json(tensor: &Tensor) -> Value {
     let mut at = 0;
     nested(tensor, tensor.shape(), &mut at)
 }

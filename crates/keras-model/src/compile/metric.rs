@@ -155,10 +155,9 @@ impl Metric {
     /// else what Keras calls the first one of its class.
     pub fn name(&self) -> String {
         match (&self.name, &self.kind) {
-            (Some(name), _) => name.clone(),
+            (Some(name), _) | (None, MetricKind::Custom { name, .. }) => name.clone(),
             (None, MetricKind::LogCoshError {}) => "logcosh".to_owned(),
             (None, MetricKind::FBetaScore { .. }) => "fbeta_score".to_owned(),
-            (None, MetricKind::Custom { name, .. }) => name.clone(),
             (None, kind) => snake_case(kind.name()),
         }
     }

@@ -11,7 +11,7 @@ use crate::ops::{Arithmetic, Function, Relation};
 use crate::train::EPSILON;
 
 /// The arguments of the class.
-pub(super) struct Curve<'c> {
+pub(super) struct Area<'c> {
     pub(super) num_thresholds: usize,
     pub(super) curve: &'c str,
     pub(super) summation_method: &'c str,
@@ -21,7 +21,7 @@ pub(super) struct Curve<'c> {
     pub(super) from_logits: bool,
 }
 
-impl Curve<'_> {
+impl Area<'_> {
     /// How it is counted.
     pub(super) fn counting(&self, b: &Builder<'_>) -> Result<Counting> {
         let mut counting = match self.thresholds {

@@ -10,7 +10,8 @@ use crate::train::EPSILON;
 
 /// What is counted.
 pub(super) struct Classes {
-    pub(super) num_classes: usize,
+    /// How many there are.
+    pub(super) count: usize,
     pub(super) ignore_class: Option<i64>,
     /// Whether targets and predictions are numbers of classes; else chances along `axis`.
     pub(super) sparse: [bool; 2],
@@ -27,8 +28,8 @@ impl Classes {
         weight: Option<Value>,
         dtype: DType,
     ) -> Result<Vec<Value>> {
-        let n = self.num_classes;
-        let cells = n.checked_mul(n).unwrap_or(usize::MAX);
+        let n = self.count;
+        let cells = n.saturating_mul(n);
         b.check_value("the matrix of classes", &[cells], dtype)?;
         let mut class = |x: Value, is_sparse: bool| {
             let x = if is_sparse {
@@ -98,7 +99,7 @@ impl Classes {
         matrix: Value,
         targets: impl ExactSizeIterator<Item = usize> + Clone,
     ) -> Result<Value> {
-        let n = self.num_classes;
+        let n = self.count;
         if targets.len() == 0 || targets.clone().any(|class| class >= n) {
             return Err(b.error(format!("target_class_ids must be classes of {n}")));
         }

@@ -48,7 +48,7 @@ enum Measure<'k> {
     Recall(Counting),
     /// The best of one share where another one is at least so large.
     Best(Counting, Share, Share, f64),
-    Area(auc::Curve<'k>),
+    Area(auc::Area<'k>),
     Score(f_score::Score<'k>),
     /// Some of the classes, or all; from which chance on it is the second one, if there are two.
     Overlap(iou::Classes, Option<&'k [usize]>, Option<f64>),
@@ -91,8 +91,8 @@ fn measure<'k>(
         let counting = sensitivity_specificity::counting(b, num_thresholds, class_id)?;
         Ok::<_, Error>(Measure::Best(counting, found, bound, least))
     };
-    let overlap = |num_classes: usize, ignore_class: Option<i64>, sparse: [bool; 2], axis: i64| {
-        iou::Classes { num_classes, ignore_class, sparse, axis }
+    let overlap = |count: usize, ignore_class: Option<i64>, sparse: [bool; 2], axis: i64| {
+        iou::Classes { count, ignore_class, sparse, axis }
     };
     Ok(match kind {
         MetricKind::Accuracy {} => mean_of(accuracy::equal),
@@ -140,7 +140,7 @@ fn measure<'k>(
             num_labels: _,
             label_weights,
             from_logits,
-        } => Measure::Area(auc::Curve {
+        } => Measure::Area(auc::Area {
             num_thresholds: *num_thresholds,
             curve,
             summation_method,
@@ -340,7 +340,7 @@ pub(super) fn result(
             classes.result(b, matrix, targets.iter().copied())
         }
         (Measure::Overlap(classes, None, _), &[matrix]) => {
-            let all = 0..classes.num_classes;
+            let all = 0..classes.count;
             classes.result(b, matrix, all)
         }
         (

@@ -68,6 +68,7 @@ const RUNS: &[(&str, &str, Run)] = &[
     ("training", "losses and metrics", losses_metrics::run),
     ("training", "evaluate", trajectories::evaluate),
     ("training", "gradients of the first step", trajectories::gradients),
+    ("training", "resumed steps", trajectories::steps),
 ];
 
 fn main() -> ExitCode {

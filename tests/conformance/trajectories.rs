@@ -18,12 +18,17 @@ pub(crate) fn evaluate(folder: &Path, tally: &mut Tally) {
     run(folder, tally, |_| true, evaluated);
 }
 
+/// Five steps more.
+pub(crate) fn steps(folder: &Path, tally: &mut Tally) {
+    run(folder, tally, |_| true, stepped);
+}
+
 /// Judges the models of some cases, in both formats.
 fn run(
     folder: &Path,
     tally: &mut Tally,
     is_chosen: fn(&Value) -> bool,
-    judge: fn(&Value, &Arrays, &Model) -> Result<(), String>,
+    judge: fn(&Value, &Arrays, &mut Model) -> Result<(), String>,
 ) {
     let folder = folder.join("trajectories");
     for case in index(&folder).iter().filter(|case| is_chosen(case)) {
@@ -32,7 +37,7 @@ fn run(
             let name = text(case, format);
             if !name.is_empty() {
                 let model = load_model(folder.join(name)).map_err(|e| e.to_string());
-                tally.case(name, model.and_then(|model| judge(case, &arrays, &model)));
+                tally.case(name, model.and_then(|mut model| judge(case, &arrays, &mut model)));
             }
         }
     }
@@ -45,7 +50,7 @@ fn batch(arrays: &Arrays, name: &str) -> [Vec<Tensor>; 3] {
     })
 }
 
-fn evaluated(case: &Value, arrays: &Arrays, model: &Model) -> Result<(), String> {
+fn evaluated(case: &Value, arrays: &Arrays, model: &mut Model) -> Result<(), String> {
     let [x, y, weights] = batch(arrays, "eval");
     let how = Evaluate::new().batch_size(4).sample_weight(weights);
     let report = model.evaluate_with(&x, &y, &how).map_err(|e| e.to_string())?;
@@ -63,26 +68,68 @@ fn evaluated(case: &Value, arrays: &Arrays, model: &Model) -> Result<(), String>
     Ok(())
 }
 
-fn first_step(case: &Value, arrays: &Arrays, model: &Model) -> Result<(), String> {
+fn first_step(case: &Value, arrays: &Arrays, model: &mut Model) -> Result<(), String> {
     let [x, y, weights] = batch(arrays, "step0");
     let found = model.loss_gradients(&x, &y, &weights).map_err(|e| e.to_string())?;
     let expected = arrays["loss"].rows(0, 1).unwrap().with_shape([]).unwrap();
     let tolerance = tolerance(case, ["loss_rtol", "loss_atol"]);
     close("loss", &Tensor::scalar(found.loss), &expected, tolerance)?;
-    let noise: Vec<u64> =
-        case["noise_weights"].as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
+    let noise = noise(case);
     let paths = texts(case, "weight_paths");
     for (own, (at, path)) in
         found.weights.iter().zip(texts(case, "trainable_paths").iter().enumerate())
     {
         let expected = &arrays[&format!("grad0_{at}")];
-        let is_noise =
-            paths.iter().position(|p| p == path).is_some_and(|k| noise.contains(&(k as u64)));
+        let is_noise = paths.iter().position(|p| p == path).is_some_and(|k| noise.contains(&k));
         if is_noise {
             continue;
         }
         let zeros = Tensor::zeros(expected.shape(), expected.dtype());
         close(&own.path, own.gradient.as_ref().unwrap_or(&zeros), expected, tolerance)?;
+    }
+    Ok(())
+}
+
+/// Weights whose gradient is nothing but rounding.
+fn noise(case: &Value) -> Vec<usize> {
+    let places = case["noise_weights"].as_array().into_iter().flatten();
+    places.filter_map(Value::as_u64).map(|k| usize::try_from(k).unwrap()).collect()
+}
+
+fn stepped(case: &Value, arrays: &Arrays, model: &mut Model) -> Result<(), String> {
+    let of_step = tolerance(case, ["loss_rtol", "loss_atol"]);
+    let row_of = |name: &str, row: usize| arrays[name].rows(row, row + 1).unwrap();
+    let class_weight = case["class_weight"].as_object().into_iter().flatten();
+    let class_weight: Vec<(i64, f64)> = class_weight
+        .map(|(class, weight)| (class.parse().unwrap(), weight.as_f64().unwrap()))
+        .collect();
+    let logged = texts(case, "log_names");
+    for t in 0..case["steps"].as_u64().unwrap() {
+        let [x, y, weights] = batch(arrays, &format!("step{t}"));
+        let at = usize::try_from(t).unwrap();
+        let logs = model.train_on_weighted_batch(&x, &y, &weights, class_weight.iter().copied());
+        let logs = logs.map_err(|e| format!("step {t}: {e}"))?;
+        let step = |name: &str| format!("step {t}, {name}");
+        let before = row_of("loss", at).with_shape([]).unwrap();
+        close(&step("loss"), &Tensor::scalar(logs.loss()), &before, of_step)?;
+        for (column, name) in logged.iter().enumerate() {
+            let row = row_of("logs", at).with_shape([logged.len()]).unwrap();
+            let expected = row.rows(column, column + 1).unwrap().with_shape([]).unwrap();
+            let found = logs.get(name).ok_or_else(|| format!("there is no {name:?}"))?;
+            close(&step(name), found, &expected, of_step)?;
+        }
+        if let Some(expected) = case["learning_rates"][at].as_f64() {
+            let found = model.learning_rate().map_err(|e| e.to_string())?;
+            let expected = Tensor::scalar(expected);
+            close(&step("learning rate"), &Tensor::scalar(found), &expected, [1e-5, 1e-9])?;
+        }
+    }
+    let (noise, of_weights) = (noise(case), tolerance(case, ["weights_rtol", "weights_atol"]));
+    let weights = model.get_weights().map_err(|e| e.to_string())?;
+    for ((k, path), found) in texts(case, "weight_paths").iter().enumerate().zip(&weights) {
+        if !noise.contains(&k) {
+            close(path, found, &arrays[&format!("w_{k}")], of_weights)?;
+        }
     }
     Ok(())
 }

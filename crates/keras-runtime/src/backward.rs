@@ -18,6 +18,27 @@ pub(crate) fn backward(
     ends: &[(Value, Value)],
     wrt: &[Value],
 ) -> Result<Vec<Option<Value>>> {
+    backward_by_rows(b, ends, wrt).map(|(found, _)| found)
+}
+
+/// What reaches rows of a table that were looked up: `tf.IndexedSlices`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lookup {
+    /// What reaches the copies of the rows: `[..places, ..row]`.
+    pub(crate) dy: Value,
+    /// Which rows they are.
+    pub(crate) places: Value,
+}
+
+/// The gradients of some values, and the lookups behind each.
+pub(crate) type ByRows = (Vec<Option<Value>>, Vec<Vec<Lookup>>);
+
+/// The same, and for each of `wrt` that is only a table of rows to look up what reaches each copy.
+pub(crate) fn backward_by_rows(
+    b: &mut Builder<'_>,
+    ends: &[(Value, Value)],
+    wrt: &[Value],
+) -> Result<ByRows> {
     let nodes = std::mem::take(&mut b.graph.nodes);
     let mut reached = Reached::new(b, &nodes, wrt);
     for (value, dy) in ends {
@@ -38,6 +59,7 @@ pub(crate) fn backward(
             reached.parts.entry(*x).or_default().push(Part { axis, start, dy: *dy });
             continue;
         }
+        reached.note_lookups(node, &dy);
         b.wanted = node.inputs.iter().map(|v| reached.is_wanted(*v)).collect();
         let dx = node.op.gradient(b, &node.inputs, &node.outputs, &dy)?;
         for (input, dx) in node.inputs.iter().zip(dx) {
@@ -46,10 +68,11 @@ pub(crate) fn backward(
             }
         }
     }
-    let found = wrt.iter().map(|v| reached.sum(b, *v)).collect();
+    let found = wrt.iter().map(|v| reached.sum(b, *v)).collect::<Result<_>>()?;
+    let lookups = wrt.iter().map(|v| reached.lookups(*v)).collect();
     let after = std::mem::replace(&mut b.graph.nodes, nodes);
     b.graph.nodes.extend(after);
-    found
+    Ok((found, lookups))
 }
 
 /// What has reached the values of a graph.
@@ -60,6 +83,9 @@ struct Reached {
     /// What has reached slices: a loop over time makes one for each step, and all become one
     /// tensor in the end.
     parts: HashMap<Value, Vec<Part>>,
+    /// How often something has reached a value.
+    times: HashMap<Value, usize>,
+    lookups: HashMap<Value, Vec<Lookup>>,
 }
 
 /// What has reached a slice along one axis.
@@ -73,8 +99,13 @@ struct Part {
 impl Reached {
     fn new(b: &Builder<'_>, nodes: &[Node], wrt: &[Value]) -> Self {
         let count = b.graph.specs.len();
-        let (sums, parts) = (vec![None; count], HashMap::new());
-        let mut reached = Self { wanted: vec![false; count], sums, parts };
+        let mut reached = Self {
+            wanted: vec![false; count],
+            sums: vec![None; count],
+            parts: HashMap::new(),
+            times: HashMap::new(),
+            lookups: HashMap::new(),
+        };
         let want = |reached: &mut Self, value: &Value| {
             if let Some(wanted) = reached.wanted.get_mut(value.0) {
                 *wanted = b.dtype(*value).is_float();
@@ -100,6 +131,7 @@ impl Reached {
         if !self.is_wanted(value) {
             return Ok(());
         }
+        *self.times.entry(value).or_default() += 1;
         let dy = b.cast(dy, b.dtype(value))?;
         if let Some(sum) = self.sums.get_mut(value.0) {
             *sum = Some(match *sum {
@@ -108,6 +140,25 @@ impl Reached {
             });
         }
         Ok(())
+    }
+
+    /// Remembers what goes back to rows of a table.
+    fn note_lookups(&mut self, node: &Node, dy: &[Option<Value>]) {
+        let (Some(table), Some(y)) = (node.inputs.first(), node.outputs.first()) else { return };
+        let found = match (&node.op, &*node.inputs, dy) {
+            (Op::Gather(gather), [_, places], [Some(dy)]) if gather.axis == 0 => {
+                vec![Lookup { dy: *dy, places: *places }]
+            }
+            (Op::Cast(_), ..) => self.lookups(*y),
+            _ => return,
+        };
+        self.lookups.entry(*table).or_default().extend(found);
+    }
+
+    /// What has reached the rows of a table, if nothing else has.
+    fn lookups(&self, value: Value) -> Vec<Lookup> {
+        let found = self.lookups.get(&value).cloned().unwrap_or_default();
+        if self.times.get(&value) == Some(&found.len()) { found } else { Vec::new() }
     }
 
     /// All that has reached a value.

@@ -34,6 +34,12 @@ impl<K, T: Clone> Cache<K, T> {
         all.push((key, value));
     }
 
+    /// Drops those whose key that does not hold for.
+    pub(crate) fn retain(&mut self, is_kept: impl Fn(&K) -> bool) {
+        let all = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|(key, _)| is_kept(key));
+    }
+
     pub(crate) fn clear(&mut self) {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
     }

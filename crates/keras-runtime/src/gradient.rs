@@ -223,7 +223,7 @@ impl Model {
         how: &Differentiate,
         states: &mut States,
     ) -> Result<Gradients> {
-        let inputs = self.fit(inputs)?;
+        let inputs = self.fitted(inputs)?;
         let lowered = self.gradient_plan(&inputs, how.training, &how.wrt)?;
         let Some(found) = &lowered.found else {
             return Err(Error::Value("a plan without gradients".to_owned()));

@@ -138,6 +138,8 @@ pub(crate) struct Builder<'m> {
     trial: Option<Trial>,
     /// What gradients are wanted of, if any are.
     wrt: Option<Wrt>,
+    /// New values of weights that layers set themselves, by their places.
+    assigned: Vec<(usize, Value)>,
     /// Whether what depends on constants only stays in the graph, with its gradient.
     keeps_all: bool,
     /// Which inputs of the node whose gradient is being made want theirs.
@@ -204,6 +206,7 @@ impl<'m> Builder<'m> {
             is_in_need: Cell::new(false),
             trial: None,
             wrt: None,
+            assigned: Vec::new(),
             keeps_all: false,
             wanted: Vec::new(),
             layers: Vec::new(),
@@ -310,6 +313,44 @@ impl<'m> Builder<'m> {
             self.losses.get_or_insert_default().push(loss);
         }
         Ok(())
+    }
+
+    /// A weight of the current layer that a step sets: as it is when the plan runs, or as a call before
+    /// set it.
+    pub(crate) fn variable(&mut self, name: &str) -> Result<Value> {
+        let path = self.path().to_owned();
+        let key = (path, name.to_owned());
+        if let Some(value) = self.replaced.get(&key) {
+            return Ok(*value);
+        }
+        let place = self.weights.place(&key.0, name);
+        let Some((place, weight)) = place.filter(|_| self.collects_losses()) else {
+            return self.weight_of(&key.0, name);
+        };
+        let (shape, dtype) = (&weight.shape, storable(weight.dtype));
+        self.check_value("weight", shape, dtype)?;
+        Ok(self.extra(Extra::Weight(place, dtype), shape, dtype))
+    }
+
+    /// Sets a weight of the current layer behind a step of training: `variable.assign(value)`.
+    pub(crate) fn assign(&mut self, name: &str, value: Value) -> Result<()> {
+        let path = self.path().to_owned();
+        let Some((place, weight)) = self.weights.place(&path, name) else { return Ok(()) };
+        if !self.collects_losses() {
+            return Ok(());
+        }
+        let value = self.cast(value, storable(weight.dtype))?;
+        let value = self.reshape(value, weight.shape.as_slice())?;
+        self.assigned.retain(|(known, _)| *known != place);
+        self.assigned.push((place, value));
+        // Another call of the same layer goes on from here.
+        self.replaced.insert((path, name.to_owned()), value);
+        Ok(())
+    }
+
+    /// What layers set weights to.
+    pub(crate) fn take_assigned(&mut self) -> Vec<(usize, Value)> {
+        std::mem::take(&mut self.assigned)
     }
 
     /// What layers added to the loss: numbers without axes, `float32`.

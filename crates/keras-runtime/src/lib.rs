@@ -154,7 +154,9 @@ pub use model::{Input, Model, load_model};
 pub use predict::Predict;
 pub use states::Session;
 pub use tensor::{Data, Element, Slice, SliceMut, Tensor, View};
-pub use train::{Evaluate, Loss, LossGradients, Metric, Report, Samples, Targets};
+pub use train::{
+    Evaluate, Fit, History, Loss, LossGradients, Metric, Progress, Report, Samples, Targets,
+};
 
 /// The examples of the README compile.
 #[cfg(doctest)]

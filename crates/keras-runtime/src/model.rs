@@ -16,7 +16,7 @@ use crate::lower;
 use crate::plan::Plan;
 use crate::states::States;
 use crate::tensor::View;
-use crate::train::{CustomCode, Step, StepKey};
+use crate::train::{CustomCode, Optimizer, Step, StepKey};
 use crate::weights::Weights;
 use crate::{Error, Limits, Loader, Result, Tensor};
 
@@ -50,11 +50,13 @@ pub struct Model {
     inputs: Vec<Input>,
     pub(crate) weights: Weights,
     pub(crate) limits: Limits,
-    plans: Cache<PlanKey, Planned>,
+    pub(crate) plans: Cache<PlanKey, Planned>,
     pub(crate) steps: Cache<StepKey, Arc<Step>>,
     pub(crate) packed: PackedCache,
     /// Losses and metrics of the caller's.
     pub(crate) code: CustomCode,
+    /// The optimizer, once a step was made.
+    pub(crate) optimizer: Option<Optimizer>,
     /// [`Loader::winograd`].
     pub(crate) winograd: bool,
     has_independent_rows: bool,
@@ -67,7 +69,7 @@ pub(crate) type Inputs<'t> = SmallVec<[Cow<'t, Tensor>; 4]>;
 
 /// What a plan was made for: shape and type of each input, and whether for `training=True`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct PlanKey {
+pub(crate) struct PlanKey {
     inputs: Vec<(Vec<usize>, DType)>,
     training: bool,
     memory: u64,
@@ -175,6 +177,7 @@ impl Model {
             steps: Cache::default(),
             code: CustomCode::default(),
             packed: PackedCache::default(),
+            optimizer: None,
             winograd: true,
             has_independent_rows,
             is_stateful,
@@ -242,7 +245,7 @@ impl Model {
     }
 
     /// The tensors as the model takes them.
-    pub(crate) fn fit<'t>(&self, inputs: &'t [Tensor]) -> Result<Inputs<'t>> {
+    pub(crate) fn fitted<'t>(&self, inputs: &'t [Tensor]) -> Result<Inputs<'t>> {
         // A row of layers that was saved without a shape takes anything.
         if self.inputs.is_empty() {
             return Ok(inputs.iter().map(Cow::Borrowed).collect());

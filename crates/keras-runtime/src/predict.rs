@@ -122,7 +122,7 @@ impl Model {
         how: &Predict,
         states: &mut States,
     ) -> Result<Vec<Tensor>> {
-        let inputs = self.fit(inputs)?;
+        let inputs = self.fitted(inputs)?;
         match (how.batch_size, rows(&inputs)) {
             (Some(size), Some(rows)) if size > 0 && size < rows => {
                 self.parts(&inputs, rows, size, how, states)

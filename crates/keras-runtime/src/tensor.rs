@@ -153,6 +153,10 @@ macro_rules! elements {
             fn slice_mut<'a>(slice: &'a mut SliceMut<'_>) -> Option<&'a mut [Self]> {
                 match slice { SliceMut::$variant(v) => Some(v), _ => None }
             }
+
+            fn data_mut(data: &mut Data) -> Option<&mut [Self]> {
+                match data { Data::$variant(v) => Some(v), _ => None }
+            }
         })*
 
         /// Runs an expression with `$x: &[T]` and `$y: &mut [T]` of whatever type both have.
@@ -203,6 +207,9 @@ pub trait Element: Clone + Send + Sync + 'static {
     /// The elements, if they are of this type.
     #[doc(hidden)]
     fn slice_mut<'a>(slice: &'a mut SliceMut<'_>) -> Option<&'a mut [Self]>;
+    /// The elements, if they are of this type.
+    #[doc(hidden)]
+    fn data_mut(data: &mut Data) -> Option<&mut [Self]>;
 }
 
 /// Values with a shape.
@@ -290,6 +297,11 @@ impl Tensor {
         T::slice(self.data.slice())
     }
 
+    /// The elements to be changed, row-major, if they are of that type.
+    pub fn as_mut_slice<T: Element>(&mut self) -> Option<&mut [T]> {
+        T::data_mut(&mut self.data)
+    }
+
     /// The tensor, borrowed.
     pub fn view(&self) -> View<'_> {
         View { shape: &self.shape, data: self.data.slice() }
@@ -363,6 +375,22 @@ impl Tensor {
         let count = end.checked_sub(start).ok_or_else(wrong)?;
         let data = self.data.range(start * width, end * width).ok_or_else(wrong)?;
         Self::from_data([&[count], rest].concat(), data)
+    }
+
+    /// The elements at these places along the first axis, in that order.
+    ///
+    /// # Errors
+    /// [`Error::Op`] for a scalar, or a place that there is not.
+    pub fn rows_at(&self, rows: &[usize]) -> Result<Self> {
+        let wrong = || Error::op("take", format!("rows {rows:?} of {:?}", self.shape));
+        let (_, rest) = self.shape.split_first().ok_or_else(wrong)?;
+        let width = rest.iter().product::<usize>();
+        let mut data = self.data.range(0, 0).ok_or_else(wrong)?;
+        for row in rows {
+            let part = self.data.range(row * width, (row + 1) * width).ok_or_else(wrong)?;
+            data.extend(&part);
+        }
+        Self::from_data([&[rows.len()], rest].concat(), data)
     }
 
     /// Tensors behind each other along the first axis.

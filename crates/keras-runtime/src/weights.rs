@@ -66,7 +66,7 @@ impl Weights {
         let weights = self.all.iter().enumerate();
         let weights = weights.map(|(at, weight)| match constants.read.get(&at) {
             Some(constant) => Ok(constant.view().to_tensor()),
-            None => Ok(constant(weight)?.view().to_tensor()),
+            None => to_tensor(weight),
         });
         weights.collect()
     }
@@ -91,16 +91,50 @@ impl Weights {
         Ok(())
     }
 
+    /// The elements of the weight at a place among all.
+    pub(crate) fn tensor(&self, place: usize, limits: &Limits) -> Result<Tensor> {
+        let constant = self.read(place, limits)?;
+        let constant = constant.ok_or_else(|| Error::Value("no weight".to_owned()))?;
+        Ok(constant.view().to_tensor())
+    }
+
+    /// Changes the weight at a place among all: what is mapped is copied first.
+    pub(crate) fn change<T>(
+        &mut self,
+        place: usize,
+        limits: &Limits,
+        change: impl FnOnce(&mut Tensor) -> Result<T>,
+    ) -> Result<T> {
+        let Some(mut constant) = self.read(place, limits)? else {
+            return Err(Error::Value("no weight".to_owned()));
+        };
+        let constants = self.constants.get_mut().unwrap_or_else(PoisonError::into_inner);
+        constants.read.remove(&place);
+        // A plan may still hold it, or the file.
+        let mut tensor = match Arc::get_mut(&mut constant) {
+            Some(Constant::Tensor(tensor)) => std::mem::replace(tensor, Tensor::scalar(0_u8)),
+            _ => constant.view().to_tensor(),
+        };
+        let changed = change(&mut tensor);
+        constants.read.insert(place, Arc::new(Constant::Tensor(tensor)));
+        changed
+    }
+
     /// Path and shape of the weight at a place among all.
     pub(crate) fn name(&self, place: usize) -> (String, Vec<usize>) {
         let weight = self.all.get(place);
         weight.map(|weight| (weight.path.clone(), weight.shape.clone())).unwrap_or_default()
     }
 
+    /// A weight and its place among all.
+    pub(crate) fn place(&self, layer: &str, name: &str) -> Option<(usize, &Weight)> {
+        let place = *self.places.get(&(layer.to_owned(), name.to_owned()))?;
+        Some((place, self.all.get(place)?))
+    }
+
     /// A weight that training changes by its gradient, and its place among all.
     pub(crate) fn trainable(&self, layer: &str, name: &str) -> Option<(usize, &Weight)> {
-        let place = *self.places.get(&(layer.to_owned(), name.to_owned()))?;
-        let weight = self.all.get(place)?;
+        let (place, weight) = self.place(layer, name)?;
         (weight.trainable && weight.dtype.is_float()).then_some((place, weight))
     }
 
@@ -139,6 +173,11 @@ impl Weights {
         constants.read.insert(place, Arc::clone(&constant));
         Ok(Some(constant))
     }
+}
+
+/// The elements of a weight, as its file has them.
+pub(crate) fn to_tensor(weight: &Weight) -> Result<Tensor> {
+    Ok(constant(weight)?.view().to_tensor())
 }
 
 /// The type in which a tensor holds a weight of that type.

@@ -52,6 +52,21 @@ kinds! {
     }
 }
 
+impl OptimizerKind {
+    /// Whether Muon leaves a variable to Adam: it is no matrix, an embedding, or its path has one of
+    /// the excluded words (regular expressions).
+    /// Source: `Muon._should_use_adamw`, `keras/src/optimizers/muon.py`, Keras 3.15.
+    pub fn is_left_to_adam(&self, path: &str, rank: usize) -> bool {
+        let Self::Muon { exclude_layers, exclude_embeddings, .. } = self else { return false };
+        let fits = |word: &String| {
+            regex_lite::Regex::new(word).map_or(path.contains(word), |regex| regex.is_match(path))
+        };
+        rank != 2
+            || *exclude_embeddings && path.to_lowercase().contains("embedding")
+            || exclude_layers.iter().any(fits)
+    }
+}
+
 /// How fast the weights move.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]

@@ -343,13 +343,10 @@ fn entry(
             }
         }
         // What Muon itself updates has no velocity; the rest is left to Adam.
-        OptimizerKind::Muon { exclude_layers, exclude_embeddings, .. } if slot == "velocity" => {
-            let path = variable.path.to_lowercase();
-            let excluded = exclude_layers.iter().any(|l| path.contains(&l.to_lowercase()))
-                || (*exclude_embeddings && path.contains("embedding"));
-            if rank == 2 && !excluded {
-                return None;
-            }
+        OptimizerKind::Muon { .. }
+            if slot == "velocity" && !optimizer.kind.is_left_to_adam(&variable.path, rank) =>
+        {
+            return None;
         }
         _ => {}
     }

@@ -51,10 +51,10 @@ pub(super) fn lower(
         let mask = call.mask(b);
         let (mean, variance) = statistics(b, x, &others, mask)?;
         if layer.renorm {
-            let (deviation, middle) =
-                (b.stored_weight("renorm_stddev")?, b.stored_weight("renorm_mean")?);
+            let (deviation, middle) = (b.variable("renorm_stddev")?, b.variable("renorm_mean")?);
             let (deviation, middle) = (spread(b, deviation)?, spread(b, middle)?);
             let [r, d] = corrections(layer, b, [mean, variance], [middle, deviation])?;
+            renorm_moves(layer, b, mean, variance)?;
             // (x r + d) gamma + beta
             let shift = match gamma {
                 Some(gamma) => b.mul(d, gamma)?,
@@ -68,6 +68,10 @@ pub(super) fn lower(
                 Some(beta) => b.add(shift, beta)?,
                 None => shift,
             });
+        } else {
+            let variance = seen(b, x, &others, variance)?;
+            moves(b, "moving_mean", mean, layer.momentum.0)?;
+            moves(b, "moving_variance", variance, layer.momentum.0)?;
         }
         (mean, variance)
     } else {
@@ -89,6 +93,48 @@ pub(super) fn lower(
     let y = b.mul(x, scale)?;
     let y = b.add(y, shift)?;
     Ok(vec![b.cast(y, compute)?])
+}
+
+/// Moves a statistic of all batches towards that of this one.
+fn moves(b: &mut Builder<'_>, name: &str, batch: Value, momentum: f64) -> Result<Value> {
+    let before = b.variable(name)?;
+    let before = b.cast(before, b.dtype(batch))?;
+    let shape = b.shape(before).to_vec();
+    let batch = b.reshape(batch, shape)?;
+    let (before, batch) = (b.scale(before, momentum)?, b.scale(batch, 1.0 - momentum)?);
+    let after = b.add(before, batch)?;
+    b.assign(name, after)?;
+    Ok(after)
+}
+
+/// The variance that the moving one is told: `tf.keras` has that of the samples' source for images,
+/// larger by `n / (n - 1)`; Keras 3 that of the samples.
+fn seen(b: &mut Builder<'_>, x: Value, axes: &[usize], variance: Value) -> Result<Value> {
+    if b.is_keras3() || b.rank(x) < 4 {
+        return Ok(variance);
+    }
+    let n: usize = axes.iter().filter_map(|axis| b.shape(x).get(*axis)).product();
+    b.scale(variance, n as f64 / n.saturating_sub(1).max(1) as f64)
+}
+
+/// The statistics of batch renormalisation.
+fn renorm_moves(
+    layer: &BatchNormalization,
+    b: &mut Builder<'_>,
+    mean: Value,
+    variance: Value,
+) -> Result<()> {
+    let epsilon = layer.epsilon.0;
+    let deviation = b.with_number(Arithmetic::Add, variance, epsilon)?;
+    let deviation = b.unary(Function::Sqrt, deviation)?;
+    moves(b, "renorm_mean", mean, layer.renorm_momentum.0)?;
+    moves(b, "renorm_stddev", deviation, layer.renorm_momentum.0)?;
+    moves(b, "moving_mean", mean, layer.momentum.0)?;
+    let deviation = moves(b, "moving_stddev", deviation, layer.momentum.0)?;
+    let variance = b.mul(deviation, deviation)?;
+    let variance = b.with_number(Arithmetic::Sub, variance, epsilon)?;
+    let variance = b.with_number(Arithmetic::Max, variance, 0.0)?;
+    b.assign("moving_variance", variance)
 }
 
 /// Of batch renormalisation: how far the statistics of a batch are from those of all batches before.

@@ -141,6 +141,7 @@ use crate::train::regularizers;
 use crate::{Error, Result};
 
 pub(crate) use activation::logsumexp;
+pub(crate) use build::axis_of;
 pub(crate) use call::Call;
 use merging::Merging;
 pub(crate) use operation::lower as operation;

@@ -74,7 +74,7 @@ impl Model {
         y: &Targets<'t>,
         sample_weight: &'t [Tensor],
     ) -> Result<Batch<'t>> {
-        let x = self.fit(x)?;
+        let x = self.fitted(x)?;
         let rows = crate::predict::rows(&x)
             .ok_or_else(|| Error::Value("the inputs have different numbers of rows".to_owned()))?;
         let y = y.by_output(compiled)?;

@@ -74,6 +74,12 @@ impl Report {
         self.0.iter().find(|(own, _)| own == name).map(|(_, value)| value)
     }
 
+    /// Adds the values of another one under names with that in front.
+    pub(super) fn add(&mut self, before: &str, other: Self) {
+        let others = other.0.into_iter().map(|(name, value)| (format!("{before}{name}"), value));
+        self.0.extend(others);
+    }
+
     /// The loss.
     pub fn loss(&self) -> f32 {
         self["loss"]
@@ -128,11 +134,21 @@ impl Model {
     fn evaluated(&self, x: &[Tensor], y: &Targets<'_>, how: &Evaluate) -> Result<Report> {
         let compiled = Compiled::new(&self.file, &self.code)?;
         let batch = self.step_batch(&compiled, x, y, &how.sample_weight)?;
+        self.evaluate_batch(&compiled, &batch, how.batch_size)
+    }
+
+    /// The same for samples as steps take them.
+    pub(super) fn evaluate_batch(
+        &self,
+        compiled: &Compiled,
+        batch: &Batch<'_>,
+        size: usize,
+    ) -> Result<Report> {
         if self.is_stateful {
             let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-            return self.evaluate_from(&compiled, &batch, how.batch_size, &mut states);
+            return self.evaluate_from(compiled, batch, size, &mut states);
         }
-        self.evaluate_from(&compiled, &batch, how.batch_size, &mut States::default())
+        self.evaluate_from(compiled, batch, size, &mut States::default())
     }
 
     fn evaluate_from(
@@ -142,7 +158,7 @@ impl Model {
         size: usize,
         states: &mut States,
     ) -> Result<Report> {
-        let mode = Mode { training: false, gradients: false };
+        let mode = Mode::default();
         let rows = all.rows();
         if rows == 0 || size == 0 {
             return Err(Error::Value(format!("{rows} samples in batches of {size}")));
@@ -151,7 +167,7 @@ impl Model {
         for start in (0..rows).step_by(size) {
             let batch = all.part(start, size.min(rows - start))?;
             let step = self.step_plan(compiled, &batch, mode)?;
-            let stepped = self.run_step(&step, &batch, 0, states)?;
+            let stepped = self.run_step(&step, &batch, None, 0, states)?;
             logs.add(stepped, batch.rows())?;
         }
         logs.report()

@@ -47,19 +47,20 @@ impl Model {
     ) -> Result<LossGradients> {
         let compiled = Compiled::new(&self.file, &self.code)?;
         let batch = self.step_batch(&compiled, x, &y.into(), sample_weight)?;
-        let step = self.step_plan(&compiled, &batch, Mode { training: true, gradients: true })?;
+        let mode = Mode { training: true, gradients: true, ..Mode::default() };
+        let step = self.step_plan(&compiled, &batch, mode)?;
         let stepped = if self.is_stateful {
             let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-            self.run_step(&step, &batch, 0, &mut states)?
+            self.run_step(&step, &batch, None, 0, &mut states)?
         } else {
-            self.run_step(&step, &batch, 0, &mut States::default())?
+            self.run_step(&step, &batch, None, 0, &mut States::default())?
         };
         let names = compiled.losses.iter().map(|l| compiled.name(l.output).to_owned());
         let weights = self.weights.all_trainable().zip(stepped.gradients);
         let weights = weights.map(|((_, weight), gradient)| WeightGradient {
             path: weight.path.clone(),
             shape: weight.shape.clone(),
-            gradient,
+            gradient: gradient.map(|g| g.sum),
         });
         Ok(LossGradients {
             loss: stepped.loss,

@@ -1,14 +1,20 @@
 //! What training and evaluation need beside the layers: losses, metrics, and the plan of a step.
 
+mod arguments;
 mod batch;
 mod code;
 mod compiled;
+mod constraints;
 mod evaluate;
+mod fit;
+mod floats;
 mod loss;
 mod loss_gradients;
 pub(crate) mod losses;
 mod metric;
 mod metrics;
+mod optimizer;
+mod optimizers;
 pub(crate) mod regularizers;
 mod samples;
 mod step;
@@ -22,9 +28,11 @@ pub use batch::Targets;
 use code::Codes;
 pub(crate) use code::{Code, CustomCode};
 pub use evaluate::{Evaluate, Report};
+pub use fit::{Fit, History, Progress};
 pub use loss::Loss;
 pub use loss_gradients::LossGradients;
 pub use metric::Metric;
+pub(crate) use optimizer::Optimizer;
 pub use samples::Samples;
 pub(crate) use step::{Step, StepKey};
 

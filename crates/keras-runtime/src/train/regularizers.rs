@@ -5,7 +5,7 @@ use keras_model::objects::Regularizer;
 use keras_model::{DType, Kind, Layer};
 use serde_json::{Value as Json, json};
 
-use super::EPSILON;
+use super::{EPSILON, arguments};
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::lower::unit;
@@ -120,36 +120,12 @@ pub(super) fn of_weights(
 ) -> Result<Vec<Value>> {
     let mut penalties = Vec::new();
     for (_, weight) in weights.all_trainable() {
-        if let Some(regularizer) = regularizer(root, &weight.layer, &weight.name) {
+        let found = arguments::of_weight(root, &weight.layer, &weight.name, "regularizer");
+        if let Some(regularizer) = found.and_then(|r| serde_json::from_value(r).ok()) {
             let value = b.weight_of(&weight.layer, &weight.name)?;
             let loss = penalty(b, &regularizer, value)?;
             penalties.push(b.cast(loss, DType::Float32)?);
         }
     }
     Ok(penalties)
-}
-
-/// The regularizer of a weight: an argument of the innermost layer on the weight's path that has a
-/// config.
-fn regularizer(layer: &Layer, path: &str, weight: &str) -> Option<Regularizer> {
-    for (_, inner) in layer.kind.config().sublayers() {
-        let rest = path.strip_prefix(inner.base.name.as_str());
-        if let Some(rest) = rest.filter(|rest| rest.is_empty() || rest.starts_with('/')) {
-            return regularizer(inner, rest.trim_start_matches('/'), weight);
-        }
-    }
-    if matches!(layer.kind, Kind::Model(_)) {
-        return None;
-    }
-    let config = serde_json::to_value(layer).ok()?;
-    let config = config.get("config")?;
-    let of = |name: &str| config.get(format!("{name}_regularizer")).filter(|v| !v.is_null());
-    // `recurrent_regularizer` is that of `recurrent_kernel`, and a layer that has kernels of
-    // channels only calls that of its `kernel` so; the parts of an update are as what they update.
-    let update = weight.strip_prefix("lora_").and_then(|name| Some(name.rsplit_once('_')?.0));
-    let found = of(weight)
-        .or_else(|| of(weight.strip_suffix("_kernel")?))
-        .or_else(|| of("depthwise").filter(|_| weight == "kernel"))
-        .or_else(|| of(update?));
-    serde_json::from_value(found?.clone()).ok()
 }

@@ -1,13 +1,6 @@
 //! A step of training or evaluation as one plan: the model, its losses and penalties, and the
 //! gradients of their sum.
 //!
-//! ```text
-//! let batch = Batch { x: model.fit(&x)?, y, sample_weight };   // y, sample_weight: one per output
-//! let step = model.step_plan(&compiled, &batch, Mode { training: true, gradients: true })?;
-//! let stepped = model.run_step(&step, &batch, seed, &mut states)?;
-//! // stepped.loss is what is minimised; stepped.gradients stand in the order of trainable_weights
-//! ```
-//!
 //! With gradients the trainable weights are inputs of the plan, read anew at each run: after they were
 //! changed the same plan goes on. Without, they are constants, packed once and folded.
 
@@ -18,19 +11,45 @@ use keras_model::DType;
 
 use super::compiled::{Compiled, CompiledLoss, CompiledMetric};
 use super::regularizers;
+use crate::backward::{Lookup, backward_by_rows};
 use crate::graph::{Builder, Value, Wrt};
 use crate::model::{Inputs, Lowered};
+use crate::ops::{Function, size};
 use crate::plan::Plan;
 use crate::states::States;
 use crate::{Error, Model, Result, Tensor};
 
-/// What a step computes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a step computes beside losses and metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mode {
     /// Whether layers do what they do in training.
     pub(crate) training: bool,
     /// Whether gradients are wanted.
     pub(crate) gradients: bool,
+    /// Whether they are those of the loss times a number that is given with the batch.
+    pub(crate) scaled: bool,
+    /// What is wanted beside them of the rows of tables.
+    pub(crate) rows: ByRows,
+}
+
+/// What an optimizer needs of the gradient of a table whose rows are looked up. TensorFlow has one for
+/// each copy of a row (`tf.IndexedSlices`), and Keras squares these before they are added up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ByRows {
+    /// The sum of the squares.
+    pub(crate) squares: bool,
+    /// The sum of the absolute values.
+    pub(crate) sizes: bool,
+}
+
+/// The gradient of a weight.
+#[derive(Clone, Debug)]
+pub(crate) struct Gradient {
+    pub(crate) sum: Tensor,
+    /// [`ByRows::squares`], of a table.
+    pub(crate) squares: Option<Tensor>,
+    /// [`ByRows::sizes`], of a table.
+    pub(crate) sizes: Option<Tensor>,
 }
 
 /// A batch of samples, as the model takes them.
@@ -58,7 +77,16 @@ impl<'t> Batch<'t> {
 
     /// So many samples from there on.
     pub(crate) fn part(&self, start: usize, rows: usize) -> Result<Batch<'_>> {
-        let part = |t: &'_ Cow<'t, Tensor>| t.rows(start, start + rows).map(Cow::Owned);
+        self.each(|t| t.rows(start, start + rows))
+    }
+
+    /// The samples at these places.
+    pub(crate) fn rows_at(&self, rows: &[usize]) -> Result<Batch<'_>> {
+        self.each(|t| t.rows_at(rows))
+    }
+
+    fn each(&self, part: impl Fn(&Tensor) -> Result<Tensor>) -> Result<Batch<'_>> {
+        let part = |t: &'_ Cow<'t, Tensor>| part(t).map(Cow::Owned);
         let parts = |all: &[Option<Cow<'t, Tensor>>]| {
             all.iter().map(|t| t.as_ref().map(part).transpose()).collect::<Result<Vec<_>>>()
         };
@@ -85,6 +113,13 @@ pub(crate) struct StepKey {
     mode: Mode,
 }
 
+impl StepKey {
+    /// Whether the trainable weights are inputs of the plan, not constants in it.
+    pub(super) fn reads_weights(&self) -> bool {
+        self.mode.gradients
+    }
+}
+
 /// The plan of a step.
 #[derive(Debug)]
 pub(crate) struct Step {
@@ -93,8 +128,10 @@ pub(crate) struct Step {
     losses: usize,
     /// To how many variables each metric adds.
     metrics: Vec<usize>,
-    /// Whether each trainable weight has a gradient.
-    gradients: Vec<bool>,
+    /// Which of its parts the gradient of each trainable weight has.
+    gradients: Vec<[bool; 3]>,
+    /// The places of the weights that layers set themselves.
+    assigned: Vec<usize>,
 }
 
 /// What a step gives.
@@ -109,7 +146,9 @@ pub(crate) struct Stepped {
     /// For each trainable weight, in the order of `trainable_weights`, the gradient of `loss`: of
     /// the weight's shape and type; `None` if the loss does not depend on it. Empty if gradients
     /// were not wanted.
-    pub(crate) gradients: Vec<Option<Tensor>>,
+    pub(crate) gradients: Vec<Option<Gradient>>,
+    /// What layers set weights to, by their places: moving statistics.
+    pub(crate) assigned: Vec<(usize, Tensor)>,
 }
 
 impl Model {
@@ -188,47 +227,66 @@ impl Model {
         let counts = added.iter().map(Vec::len).collect();
         all.extend(added.into_iter().flatten());
         let gradients =
-            if mode.gradients { self.add_gradients(b, total, &mut all)? } else { Vec::new() };
+            if mode.gradients { self.add_gradients(b, total, mode, &mut all)? } else { Vec::new() };
+        let (assigned, set): (Vec<usize>, Vec<Value>) = b.take_assigned().into_iter().unzip();
+        all.extend(set);
         let (graph, extras) = b.take().finish(all);
         let plan = Plan::new(graph, &self.packed, self.winograd)?;
         self.limits.check_memory("the values of a step", Some(plan.bytes()))?;
         let lowered = Lowered { plan, extras, found: None };
-        Ok(Step { lowered, losses: count, metrics: counts, gradients })
+        Ok(Step { lowered, losses: count, metrics: counts, gradients, assigned })
     }
 
-    /// Adds the gradient of `loss` for each trainable weight that has one.
+    /// Adds the gradient of `loss` for each trainable weight that has one, in its parts.
     fn add_gradients(
         &self,
         b: &mut Builder<'_>,
         loss: Value,
+        mode: Mode,
         outputs: &mut Vec<Value>,
-    ) -> Result<Vec<bool>> {
-        let one = {
+    ) -> Result<Vec<[bool; 3]>> {
+        let one = if mode.scaled {
+            b.upstream(0, loss)
+        } else {
             let (shape, dtype) = (b.shape(loss).to_vec(), b.dtype(loss));
             b.full(shape, 1.0, dtype)?
         };
         let variables = b.variables();
         let values: Vec<Value> = variables.iter().map(|(_, value)| *value).collect();
-        let gradients = crate::backward::backward(b, &[(loss, one)], &values)?;
-        let found = self.weights.all_trainable().map(|(place, _)| {
+        let (gradients, lookups) = backward_by_rows(b, &[(loss, one)], &values)?;
+        let mut found = Vec::new();
+        for (place, weight) in self.weights.all_trainable() {
             let at = variables.iter().position(|(own, _)| *own == place);
             let gradient = at.and_then(|at| gradients.get(at).copied().flatten());
-            outputs.extend(gradient);
-            gradient.is_some()
-        });
-        Ok(found.collect())
+            let lookups = at.and_then(|at| lookups.get(at)).filter(|_| gradient.is_some());
+            let mut part = |is_wanted: bool, function: Function| match lookups {
+                Some(lookups) if is_wanted => sum_of_rows(b, lookups, &weight.shape, function),
+                _ => Ok(None),
+            };
+            let parts = [
+                gradient,
+                part(mode.rows.squares, Function::Square)?,
+                part(mode.rows.sizes, Function::Abs)?,
+            ];
+            outputs.extend(parts.iter().flatten());
+            found.push(parts.map(|part| part.is_some()));
+        }
+        Ok(found)
     }
 
-    /// Runs a step on a batch of the shapes it was planned for.
+    /// Runs a step on a batch of the shapes it was planned for. `scale` is what the loss is multiplied
+    /// by before gradients are taken, if [`Mode::scaled`] says that it is.
     pub(crate) fn run_step(
         &self,
         step: &Step,
         batch: &Batch<'_>,
+        scale: Option<f32>,
         seed: u64,
         states: &mut States,
     ) -> Result<Stepped> {
         let given: Inputs<'_> = batch.tensors().map(|t| Cow::Borrowed(t.as_ref())).collect();
-        let mut all = self.run(&step.lowered, &given, &[], seed, states)?.into_iter();
+        let scale = scale.map(|scale| Cow::Owned(Tensor::scalar(scale)));
+        let mut all = self.run(&step.lowered, &given, scale.as_slice(), seed, states)?.into_iter();
         let mut number = || {
             let tensor = all.next();
             let value = tensor.as_ref().and_then(|t| t.as_slice::<f32>()?.first().copied());
@@ -237,10 +295,39 @@ impl Model {
         let loss = number()?;
         let losses = (0..step.losses).map(|_| number()).collect::<Result<_>>()?;
         let added = step.metrics.iter().map(|count| all.by_ref().take(*count).collect()).collect();
-        let gradients =
-            step.gradients.iter().map(|is_there| is_there.then(|| all.next()).flatten());
-        Ok(Stepped { loss, losses, added, gradients: gradients.collect() })
+        let gradients = step.gradients.iter().map(|are_there| {
+            let [sum, squares, sizes] =
+                are_there.map(|is_there| is_there.then(|| all.next()).flatten());
+            sum.map(|sum| Gradient { sum, squares, sizes })
+        });
+        let gradients = gradients.collect();
+        let assigned = step.assigned.iter().copied().zip(all.by_ref()).collect();
+        Ok(Stepped { loss, losses, added, gradients, assigned })
     }
+}
+
+/// A function of what reaches each copy of the rows of a table, summed up for each row.
+fn sum_of_rows(
+    b: &mut Builder<'_>,
+    lookups: &[Lookup],
+    shape: &[usize],
+    function: Function,
+) -> Result<Option<Value>> {
+    let Some((n, row)) = shape.split_first() else { return Ok(None) };
+    let mut total = None;
+    for Lookup { dy, places } in lookups {
+        let count = size(b.shape(*places));
+        let places = b.reshape(*places, [count])?;
+        let rows = b.reshape(*dy, [&[count], row].concat())?;
+        let rows = b.cast(rows, DType::Float32)?;
+        let rows = b.unary(function, rows)?;
+        let sum = b.sum_rows(rows, places, *n)?;
+        total = Some(match total {
+            Some(total) => b.add(total, sum)?,
+            None => sum,
+        });
+    }
+    Ok(total)
 }
 
 /// An error of a loss or a metric that also says of which output.

@@ -14,6 +14,10 @@ pub(crate) mod custom_attention;
 #[path = "../examples/custom_blocks.rs"]
 pub(crate) mod custom_blocks;
 
+#[allow(dead_code, reason = "an example is a program of its own")]
+#[path = "../examples/custom_loss.rs"]
+pub(crate) mod custom_loss;
+
 /// Layers of Keras's inside a layer of the caller's: weights, attributes, training.
 #[test]
 fn blocks_hold_layers() {

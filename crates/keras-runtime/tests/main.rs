@@ -11,9 +11,11 @@
 
 mod cases;
 mod custom;
+mod evaluate;
 mod gradients;
 mod layers;
 mod model_gradients;
+mod objectives;
 mod properties;
 mod stateful;
 mod support;

@@ -30,7 +30,8 @@ pub(crate) fn model_gradient_values() -> BTreeMap<String, Tensor> {
     named("../model_gradients.npz")
 }
 
-fn named(file: &str) -> BTreeMap<String, Tensor> {
+/// The arrays of a file beside the models.
+pub(crate) fn named(file: &str) -> BTreeMap<String, Tensor> {
     let all = npz::read(&fixture(file)).unwrap();
     all.iter().map(|(name, array)| (name.clone(), tensor(array))).collect()
 }

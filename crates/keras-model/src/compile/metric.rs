@@ -155,7 +155,8 @@ impl Metric {
     /// else what Keras calls the first one of its class.
     pub fn name(&self) -> String {
         match (&self.name, &self.kind) {
-            (Some(name), _) | (None, MetricKind::Custom { name, .. }) => name.clone(),
+            (Some(name), _) => name.clone(),
+            (None, MetricKind::Custom { name, .. }) => own_name(name).to_owned(),
             (None, MetricKind::LogCoshError {}) => "logcosh".to_owned(),
             (None, MetricKind::FBetaScore { .. }) => "fbeta_score".to_owned(),
             (None, kind) => snake_case(kind.name()),
@@ -179,13 +180,18 @@ impl Metric {
             _ => (class, config),
         };
         // As in Keras a metric is called as `compile` was given it.
-        let name = name.or_else(|| value.as_str().map(str::to_owned));
+        let name = name.or_else(|| value.as_str().map(own_name).map(str::to_owned));
         // The class `Accuracy` is none that `"accuracy"` stands for.
         let is_class = value.is_object() && MetricKind::CLASSES.contains(&class);
         let aliases = &[SHARED_ALIASES, ALIASES];
         let class = if is_class { class } else { class_of(class, MetricKind::CLASSES, aliases) };
         Ok(Self { kind: MetricKind::from_config(class, config)?, name, dtype })
     }
+}
+
+/// A name without the package that it was registered in.
+fn own_name(name: &str) -> &str {
+    name.rsplit_once('>').map_or(name, |(_, own)| own)
 }
 
 #[test]

@@ -8,7 +8,7 @@ use keras_model::source::dialect::Generation;
 use keras_model::{Arg, Kind, ModelFile, TensorRef};
 
 use super::{CustomCode, Loss, Metric};
-use crate::{Error, Result};
+use crate::{Error, Model, Result};
 
 /// What a model was compiled with, by its outputs.
 #[derive(Debug)]
@@ -94,6 +94,20 @@ impl Compiled {
     /// The number of the output with that name.
     pub(super) fn output(&self, name: &str) -> Result<usize> {
         self.outputs.find("a target", name)
+    }
+}
+
+impl Model {
+    /// Names of the outputs, those of the layers that make them: `model.output_names`. Targets may be
+    /// [named](crate::Targets::named) so.
+    ///
+    /// ```
+    /// let model = keras_runtime::load_model("../../fixtures/models/k3_multi_io.keras")?;
+    /// assert_eq!(model.output_names(), ["price", "kind"]);
+    /// # Ok::<(), keras_runtime::Error>(())
+    /// ```
+    pub fn output_names(&self) -> Vec<String> {
+        Outputs::of(&self.file).names
     }
 }
 

@@ -206,7 +206,9 @@ impl<'c> Logs<'c> {
         Self { compiled, losses: vec![Mean::default(); compiled.losses.len() + 1], metrics }
     }
 
-    /// Adds what a step on so many samples gave.
+    /// Adds what a step on so many samples gave. All losses are means over the samples. Keras's own
+    /// `fit` and `evaluate` average those of several outputs over the batches instead, unless they run
+    /// eagerly: the size of a batch is not known where they are compiled.
     pub(crate) fn add(&mut self, stepped: Stepped, rows: usize) -> Result<()> {
         let losses = std::iter::once(stepped.loss).chain(stepped.losses);
         self.losses.iter_mut().zip(losses).for_each(|(mean, loss)| mean.add(loss, rows as f32));

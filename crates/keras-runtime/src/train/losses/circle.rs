@@ -25,8 +25,11 @@ pub(crate) fn values(
     let distance = b.with_number(Arithmetic::Max, distance, 0.0)?;
 
     let labels = b.cast(y_true, DType::Int32)?;
-    let labels = if b.rank(labels) == 1 { b.expand(labels, 1)? } else { labels };
-    let others = b.transpose_matrices(labels)?;
+    if !matches!(*b.shape(labels), [n] | [n, 1] if n == batch) {
+        return Err(b.error(format!("takes a label for each embedding, not {:?}", b.shape(labels))));
+    }
+    let labels = b.reshape(labels, [batch, 1])?;
+    let others = b.reshape(labels, [1, batch])?;
     let same = b.compare(Relation::Equal, labels, others)?;
     let different = b.not(same)?;
     let same = if remove_diagonal {

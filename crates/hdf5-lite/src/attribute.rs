@@ -9,9 +9,9 @@ use crate::error::{Error, Result};
 use crate::file::File;
 use crate::group::Name;
 use crate::limits::Limits;
-use crate::message::{AttributeMessage, Dataspace, Datatype, Message};
+use crate::message::{AttributeMessage, Dataspace, Datatype, Message, Shared};
 use crate::object::text;
-use crate::parse::Structure;
+use crate::parse::{Address, Structure};
 use crate::storage::Block;
 
 /// A small named value on an object.
@@ -36,6 +36,8 @@ pub struct Attribute {
     space: Dataspace,
     data: Block,
     creation_order: Option<u32>,
+    /// The committed datatype that its type is.
+    pub(crate) committed: Option<Address>,
 }
 
 impl Attribute {
@@ -46,6 +48,11 @@ impl Attribute {
         creation_order: Option<u32>,
     ) -> Result<Self> {
         let AttributeMessage { name, data, .. } = message;
+        let committed = if message.datatype_is_shared {
+            Shared::committed(&message.datatype, file.sizes())?
+        } else {
+            None
+        };
         Ok(Self {
             file: file.clone(),
             name: Name(name.data),
@@ -54,6 +61,7 @@ impl Attribute {
             space: part(file, &message.dataspace, message.dataspace_is_shared)?,
             data,
             creation_order,
+            committed,
         })
     }
 

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::file::File;
 use crate::group::Links;
 use crate::limits::Limits;
-use crate::message::{self, Continuation, Message};
+use crate::message::{self, Continuation, Message, Shared};
 use crate::out::{Out, Write};
 use crate::parse::{
     self, Address, Context, Parsed, Structure, field, malformed, signature, uint, version, width_of,
@@ -284,15 +284,23 @@ pub(crate) struct Messages(Out);
 
 impl Messages {
     pub(crate) fn add<M: Message + Write>(&mut self, message: &M) -> Result<()> {
-        let body = message.to_bytes()?;
+        self.add_body::<M>(&message.to_bytes()?, 0)
+    }
+
+    /// A message that stands in another header, or elsewhere.
+    pub(crate) fn add_shared<M: Message>(&mut self, shared: Shared) -> Result<()> {
+        self.add_body::<M>(&shared.to_bytes()?, 2)
+    }
+
+    fn add_body<M: Message>(&mut self, body: &[u8], flags: u8) -> Result<()> {
         let too_large = |field, value| Error::TooLarge { structure: M::NAME, field, value };
         let id = u8::try_from(M::ID).map_err(|_| too_large("message type", M::ID.into()))?;
         let len = body.len();
         let len = u16::try_from(len).map_err(|_| too_large("message size", len as u64))?;
         self.0.u8(id);
         self.0.u16(len);
-        self.0.u8(0);
-        self.0.bytes(&body);
+        self.0.u8(flags);
+        self.0.bytes(body);
         Ok(())
     }
 

@@ -182,6 +182,21 @@ impl Structure for HeapId {
     }
 }
 
+/// The heap ID that a region reference of the old kind is.
+pub(crate) fn heap_id(file: &File, element: &[u8]) -> Result<Option<GlobalHeapId>> {
+    let block = Block { at: 0, data: Bytes::copy_from_slice(element) };
+    HeapId::read(&block, file.sizes()).map(|HeapId(id)| id)
+}
+
+/// Where the block of a reference of HDF5 1.12 is; none if the element has it itself.
+pub(crate) fn revised_place(file: &File, element: &[u8]) -> Result<Option<GlobalHeapId>> {
+    let block = Block { at: 0, data: Bytes::copy_from_slice(element) };
+    Ok(match Head::read(&block, file.sizes())?.place {
+        Place::Heap(HeapId(id)) => id,
+        Place::Here(_) => None,
+    })
+}
+
 impl Structure for Region {
     const NAME: &'static str = "region reference";
     const SPEC: &'static str = "VIII.C";

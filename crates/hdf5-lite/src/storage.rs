@@ -98,6 +98,12 @@ pub(crate) enum Storage {
     Source(Arc<dyn Source>),
 }
 
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.len())
+    }
+}
+
 impl Storage {
     /// The file at `path`.
     pub(crate) fn open(path: &Path) -> Result<Self> {
@@ -175,5 +181,24 @@ impl Block {
         }
         let start = part.as_ptr().addr().saturating_sub(self.data.as_ptr().addr());
         Self { at: self.at + start as u64, data: self.data.slice_ref(part) }
+    }
+}
+
+/// A part of a storage.
+#[derive(Clone, Debug)]
+pub(crate) struct Window {
+    pub(crate) storage: Storage,
+    pub(crate) offset: u64,
+    pub(crate) len: u64,
+}
+
+impl Source for Window {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, offset: u64, len: usize) -> io::Result<Bytes> {
+        let block = self.storage.read(self.offset.saturating_add(offset), len as u64);
+        block.map(|block| block.data).map_err(io::Error::other)
     }
 }

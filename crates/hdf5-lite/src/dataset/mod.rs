@@ -4,10 +4,12 @@ mod cache;
 mod chunked;
 mod external;
 mod mapping;
+mod raw;
 mod read;
 mod selection;
 mod stored_chunk;
 
+pub(crate) use raw::{Raw, RawChunk};
 pub use selection::Axis;
 pub(crate) use selection::Selection;
 pub use stored_chunk::StoredChunk;

@@ -6,4 +6,4 @@ mod local;
 
 pub(crate) use fractal::{FractalHeap, Kind as FractalHeapKind, store};
 pub(crate) use global::{Collection, GlobalHeap, GlobalHeapId};
-pub(crate) use local::LocalHeap;
+pub(crate) use local::{LocalHeap, write_local};

@@ -77,12 +77,12 @@ impl Structure for AttributeMessage {
 }
 
 impl Write for AttributeMessage {
-    /// Version 3, the datatype and the dataspace in it.
+    /// Version 3.
     fn write(&self, out: &mut Out) -> Result<()> {
         let len =
             |field, len: usize| u16::try_from(len).map_err(|_| Self::too_large(field, len as u64));
         out.u8(3);
-        out.u8(0);
+        out.u8(u8::from(self.datatype_is_shared) | u8::from(self.dataspace_is_shared) << 1);
         out.u16(len("name size", self.name.data.len() + 1)?);
         out.u16(len("datatype size", self.datatype.data.len())?);
         out.u16(len("dataspace size", self.dataspace.data.len())?);
@@ -119,7 +119,7 @@ mod tests {
             assert_eq!(found.data.at, 1000 + u64::from(message.len()) - 4);
             assert_eq!(found.datatype_is_shared && found.dataspace_is_shared, version > 1);
             if version > 1 {
-                let written = sizes(3, 0).u8(0).name("a", 1).then(&datatype).then(&space);
+                let written = sizes(3, 3).u8(0).name("a", 1).then(&datatype).then(&space);
                 let written = written.bytes(b"data").block().data;
                 assert_eq!(found.to_bytes().unwrap(), written);
             }

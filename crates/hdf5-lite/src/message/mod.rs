@@ -26,7 +26,7 @@ pub(crate) use data_layout::{ChunkIndexing, ChunkedLayout, DataLayout};
 pub use dataspace::{Class as SpaceClass, Dataspace};
 pub use datatype::*;
 pub(crate) use driver_info::{DriverBlock, DriverInfo};
-pub(crate) use external_files::ExternalFiles;
+pub(crate) use external_files::{ExternalFiles, Slot};
 pub(crate) use file_space::{BTreeK, FileSpaceInfo};
 pub(crate) use fill_value::{FillValue, FillValueOld};
 pub use filter_pipeline::FilterInfo;

@@ -4,7 +4,10 @@ use nom::Parser;
 use nom::bytes::complete::take;
 use nom::number::complete::le_u8;
 
-use crate::parse::{Address, Context, Parsed, Structure, field, unsupported, version};
+use crate::error::Result;
+use crate::out::{Out, Write};
+use crate::parse::{Address, Context, Parsed, Sizes, Structure, field, unsupported, version};
+use crate::storage::Block;
 
 /// Where a message lies that does not stand in the header itself.
 #[derive(Clone, Copy, Debug)]
@@ -41,6 +44,33 @@ impl Structure for Shared {
     }
 }
 
+impl Shared {
+    /// The object whose header has the message, if that is where it is.
+    pub(crate) fn committed(body: &Block, sizes: Sizes) -> Result<Option<Address>> {
+        match Self::read(body, sizes)? {
+            Self::Committed(address) => Ok(Some(address)),
+            Self::Heap(_) => Ok(None),
+        }
+    }
+}
+
+impl Write for Shared {
+    /// Version 3.
+    fn write(&self, out: &mut Out) -> Result<()> {
+        match self {
+            Self::Heap(id) => {
+                out.bytes(&[3, 1]);
+                out.bytes(id);
+            }
+            Self::Committed(address) => {
+                out.bytes(&[3, 2]);
+                out.address(Some(*address));
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,11 +81,15 @@ mod tests {
         let old = build().u8(1).u8(0).zeros(6).u64(5).u64(96);
         let newer = build().u8(2).u8(0).u64(96);
         let newest = build().u8(3).u8(2).u64(96);
-        for message in [old, newer, newest] {
+        for message in [old, newer, newest.clone()] {
             message.assert_needs_all::<Shared>();
-            assert!(matches!(message.read().unwrap(), Shared::Committed(Address(96))));
+            let shared: Shared = message.read().unwrap();
+            assert!(matches!(shared, Shared::Committed(Address(96))));
+            assert_eq!(shared.to_bytes().unwrap(), newest.block().data);
         }
         let heap = build().u8(3).u8(1).bytes(b"heap id!");
-        assert!(matches!(heap.read().unwrap(), Shared::Heap(id) if &id == b"heap id!"));
+        let shared: Shared = heap.read().unwrap();
+        assert!(matches!(shared, Shared::Heap(id) if &id == b"heap id!"));
+        assert_eq!(shared.to_bytes().unwrap(), heap.block().data);
     }
 }

@@ -6,7 +6,9 @@ use std::fmt;
 use bytemuck::NoUninit;
 use bytes::Bytes;
 
+use crate::dataset::{ExternalFile, RawChunk};
 use crate::element::{Element, Value};
+use crate::heap::GlobalHeapId;
 use crate::message::{CharacterSet, Dataspace, Datatype, Padding, SpaceClass, StringType};
 use crate::storage::Source;
 
@@ -37,6 +39,14 @@ pub(super) enum Data<'a> {
     Memory(Cow<'a, [u8]>),
     Shared(Bytes),
     Source(Box<dyn Source + 'a>),
+    /// Not there: all are the fill value.
+    Absent,
+    /// In other files.
+    External(Vec<ExternalFile>),
+    /// In chunks, as another file has them.
+    Chunks(Vec<RawChunk>),
+    /// In other datasets: an object of the global heap says where.
+    Virtual(Option<GlobalHeapId>),
     /// Of any type; they become bytes when a writer takes them.
     Values(Vec<Value>),
 }
@@ -57,7 +67,7 @@ impl Data<'_> {
             Self::Memory(bytes) => Some(bytes.len() as u64),
             Self::Shared(bytes) => Some(bytes.len() as u64),
             Self::Source(source) => Some(source.len()),
-            Self::Values(_) => None,
+            _ => None,
         }
     }
 
@@ -66,7 +76,7 @@ impl Data<'_> {
         match self {
             Self::Memory(bytes) => Some(bytes),
             Self::Shared(bytes) => Some(bytes),
-            Self::Source(_) | Self::Values(_) => None,
+            _ => None,
         }
     }
 }
@@ -229,6 +239,24 @@ impl<'a> Array<'a> {
         let (dims, max_dims) = (Vec::new(), Vec::new());
         let space = Dataspace { class: SpaceClass::Null, dims, max_dims };
         Self { datatype, space, data: Data::Shared(Bytes::new()) }
+    }
+
+    /// Elements that are not there, and take no room: all are the fill value. With
+    /// [`chunks`](super::DatasetMut::chunks) others may come in their place.
+    ///
+    /// ```
+    /// use hdf5_lite::{Array, Dataspace, Datatype, File, Writer};
+    /// let mut file = Writer::new();
+    /// let space = Dataspace::from([0, 3]).growing([None, Some(3)]);
+    /// file.dataset("log", Array::absent(space, Datatype::of::<f64>()))?.chunks([100, 3]);
+    /// file.dataset("ones", Array::absent([1 << 20], Datatype::of::<u8>()))?.fill_value(1_u8);
+    /// let bytes = file.to_bytes()?;
+    /// assert!(bytes.len() < 1000);
+    /// assert_eq!(File::from_bytes(bytes)?.dataset("ones")?.read_slice::<u8>(hdf5_lite::s![7..9])?, [1, 1]);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn absent(shape: impl Into<Dataspace>, datatype: Datatype) -> Self {
+        Self { datatype, space: shape.into(), data: Data::Absent }
     }
 
     fn booleans(space: Dataspace, values: &'a [bool]) -> Self {

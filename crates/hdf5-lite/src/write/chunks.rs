@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use super::array::Data;
+use super::sink::Sink;
 use super::tree::{Node, Stored, unwritable};
 use crate::btree::v1::ChunkEntry;
+use crate::dataset::RawChunk;
 use crate::error::{Error, Result};
 use crate::filter;
 use crate::message::FilterInfo;
@@ -63,11 +65,7 @@ pub(super) fn write(
             for (offsets, encoded) in starts.iter().zip(grid.encode(&slab, &starts)) {
                 let (mask, bytes) = encoded?;
                 let size = u32::try_from(bytes.len());
-                let size = size.map_err(|_| Error::TooLarge {
-                    structure: "version 1 B-tree node",
-                    field: "chunk size",
-                    value: bytes.len() as u64,
-                })?;
+                let size = size.map_err(|_| too_large(bytes.len() as u64))?;
                 let address = put(bytes)?;
                 entries.push(ChunkEntry { size, mask, offsets: offsets.clone(), address });
             }
@@ -75,6 +73,28 @@ pub(super) fn write(
         first += slab.rows;
     }
     Ok(entries)
+}
+
+/// Writes chunks as they are.
+pub(super) fn copy<'p>(
+    raw: &'p [RawChunk],
+    stored: &Stored<'_>,
+    sink: &mut Sink<'p, '_>,
+) -> Result<Vec<ChunkEntry>> {
+    // As many bits as there are filters.
+    let filters = u32::try_from(stored.filters.len()).unwrap_or(32).min(32);
+    let known = u32::MAX.checked_shr(32 - filters).unwrap_or(0);
+    let entry = |chunk: &'p RawChunk| {
+        let size = u32::try_from(chunk.bytes.len).map_err(|_| too_large(chunk.bytes.len))?;
+        let address = sink.window(&chunk.bytes)?;
+        Ok(ChunkEntry { size, mask: chunk.mask & known, offsets: chunk.start.clone(), address })
+    };
+    raw.iter().map(entry).collect()
+}
+
+fn too_large(chunk: u64) -> Error {
+    let (structure, field) = ("version 1 B-tree node", "chunk size");
+    Error::TooLarge { structure, field, value: chunk }
 }
 
 impl<'s> Grid<'s> {

@@ -1,22 +1,26 @@
 //! Where everything goes, in the order of the table in the module's documentation.
 
+use std::collections::BTreeMap;
 use std::io::{self, SeekFrom};
 
 use bytes::Bytes;
 
+use super::array::Data;
 use super::relocate::{self, Places};
 use super::sink::Sink;
 use super::tree::{Attribute, Kind, Node, Stored, Target, unwritable};
 use super::{Writer, chunks};
 use crate::btree::records::{Named, write_dense};
 use crate::btree::v1::{self, ChunkEntry};
+use crate::dataset::ExternalFile;
 use crate::error::Result;
 use crate::group::LinkTarget;
 use crate::header::Messages;
-use crate::heap::FractalHeapKind;
+use crate::heap::{FractalHeapKind, GlobalHeapId, write_local};
 use crate::message::{
-    AttributeInfo, AttributeMessage, ChunkIndexing, ChunkedLayout, DataLayout, FillValue,
-    FilterPipeline, GroupInfo, LinkInfo, LinkMessage, ReferenceCount,
+    AttributeInfo, AttributeMessage, ChunkIndexing, ChunkedLayout, DataLayout, Datatype,
+    ExternalFiles, FillValue, FilterPipeline, GroupInfo, LinkInfo, LinkMessage, ObjectComment,
+    ReferenceCount, Shared, Slot,
 };
 use crate::object::ObjectAddress;
 use crate::out::{Space, Write};
@@ -28,7 +32,8 @@ use crate::superblock::Superblock;
 /// library's default, which it keeps to when it goes on editing the file.
 const MOST_COMPACT: usize = 8;
 
-/// Attributes from this length on are stored densely; a message has 16 bits for its length.
+/// Links and attributes beyond this length are stored densely: a message in a header has 16 bits
+/// for it.
 const MAX_MESSAGE: usize = 65_535;
 
 /// Raw data from [`ALIGNED_FROM`] bytes on starts at a multiple of this: the width of the widest
@@ -76,9 +81,7 @@ fn lay_out<'p>(writer: &'p Writer<'_>, sink: &mut Sink<'p, '_>) -> Result<Metada
     let mut storages: Vec<Storage> = Vec::new();
     for node in &writer.nodes {
         storages.push(match &node.kind {
-            Kind::Dataset(stored) if !relocate::has_addresses(&stored.datatype) => {
-                raw_data(node, stored, sink)?
-            }
+            Kind::Dataset(stored) if !is_late(stored) => raw_data(node, stored, sink)?,
             _ => Storage::default(),
         });
     }
@@ -96,7 +99,7 @@ fn lay_out<'p>(writer: &'p Writer<'_>, sink: &mut Sink<'p, '_>) -> Result<Metada
     let heap = space.next().0;
     let places = Places { headers: &headers, heap };
     let collections = writer.heap.write(|id, object| match writer.patches.get(&id) {
-        Some(datatype) => places.elements(datatype, object),
+        Some(patch) => places.patch(patch, object),
         None => Ok(()),
     })?;
     space.put(&collections);
@@ -104,7 +107,7 @@ fn lay_out<'p>(writer: &'p Writer<'_>, sink: &mut Sink<'p, '_>) -> Result<Metada
     // Elements with addresses.
     for (node, storage) in writer.nodes.iter().zip(&mut storages) {
         if let Kind::Dataset(stored) = &node.kind
-            && relocate::has_addresses(&stored.datatype)
+            && is_late(stored)
         {
             let mut bytes = stored.data.memory().unwrap_or_default().to_vec();
             places.elements(&stored.datatype, &mut bytes)?;
@@ -123,16 +126,43 @@ fn lay_out<'p>(writer: &'p Writer<'_>, sink: &mut Sink<'p, '_>) -> Result<Metada
     Ok(Metadata { superblock: Superblock::of(root, end).to_bytes()?, rest: padding })
 }
 
+/// Whether the elements have to wait until all objects have their addresses.
+fn is_late(stored: &Stored<'_>) -> bool {
+    relocate::has_addresses(&stored.datatype) && stored.data.memory().is_some()
+}
+
 /// Puts the elements of a dataset into the raw data.
 fn raw_data<'p>(
     node: &Node<'_>,
     stored: &'p Stored<'_>,
     sink: &mut Sink<'p, '_>,
 ) -> Result<Storage> {
-    if stored.chunks.is_some() {
-        let chunks = chunks::write(node, stored, None, &mut |bytes| sink.owned(bytes))?;
-        return Ok(Storage { chunks, layout: None });
-    }
+    let layout = match &stored.data {
+        Data::Chunks(raw) => {
+            let chunks = chunks::copy(raw, stored, sink)?;
+            return Ok(Storage { chunks, layout: None });
+        }
+        Data::Virtual(id) => Some(DataLayout::Virtual(*id)),
+        Data::Absent if stored.chunks.is_some() => None,
+        Data::Absent | Data::External(_) => {
+            let size = Some(stored.wanted_bytes());
+            Some(DataLayout::Contiguous { address: None, size })
+        }
+        _ if stored.chunks.is_some() => {
+            let chunks = chunks::write(node, stored, None, &mut |bytes| sink.owned(bytes))?;
+            return Ok(Storage { chunks, layout: None });
+        }
+        _ => return unchunked(node, stored, sink),
+    };
+    Ok(Storage { chunks: Vec::new(), layout })
+}
+
+/// As [`raw_data`], for elements in one piece.
+fn unchunked<'p>(
+    node: &Node<'_>,
+    stored: &'p Stored<'_>,
+    sink: &mut Sink<'p, '_>,
+) -> Result<Storage> {
     check_unchunked(node, stored)?;
     let len = stored.data.len().unwrap_or(0);
     if stored.is_compact {
@@ -192,6 +222,7 @@ struct Indexes {
     links: Option<(Address, Address)>,
     attributes: Option<(Address, Address)>,
     chunks: Option<Address>,
+    external: Option<ExternalFiles>,
 }
 
 fn write_indexes(
@@ -207,8 +238,15 @@ fn write_indexes(
         let element = stored.datatype.size() as u64;
         indexes.chunks = v1::write_chunks(&storage.chunks, dims, element, space)?;
     }
+    if let Kind::Dataset(stored) = &node.kind
+        && let Data::External(files) = &stored.data
+    {
+        let names: Vec<Bytes> = files.iter().map(|file| file.name.clone()).collect();
+        let (heap, offsets) = write_local(&names, space);
+        indexes.external = Some(external(files, heap, &offsets));
+    }
     if let Kind::Group(links) = &node.kind
-        && links.len() > MOST_COMPACT
+        && are_dense(links)
     {
         let mut named = Vec::with_capacity(links.len());
         for (name, target) in links {
@@ -226,6 +264,29 @@ fn write_indexes(
         indexes.attributes = Some(write_dense(FractalHeapKind::Attributes, &named, space)?);
     }
     Ok(indexes)
+}
+
+/// The list of raw files, whose names are at `offsets` of a local heap.
+fn external(files: &[ExternalFile], heap: Address, offsets: &[u64]) -> ExternalFiles {
+    let slot = |(file, name): (&ExternalFile, &u64)| Slot {
+        name: *name,
+        offset: file.offset,
+        size: file.size,
+    };
+    ExternalFiles { heap, slots: files.iter().zip(offsets).map(slot).collect() }
+}
+
+fn are_dense(links: &BTreeMap<Bytes, Target>) -> bool {
+    let len = |(name, target): (&Bytes, &Target)| {
+        let value = match target {
+            Target::Other(LinkTarget::Soft(path)) => path.len(),
+            Target::Other(LinkTarget::External { file, path }) => file.len() + path.len(),
+            Target::Other(LinkTarget::UserDefined { data, .. }) => data.len(),
+            Target::Node(_) | Target::Other(LinkTarget::Hard(_)) => 8,
+        };
+        name.len() + value + 32
+    };
+    links.len() > MOST_COMPACT || links.iter().map(len).any(|len| len > MAX_MESSAGE)
 }
 
 fn has_dense_attributes(node: &Node<'_>) -> bool {
@@ -252,7 +313,7 @@ fn header(
             let (heap, name_index) = indexes.links.unzip();
             messages.add(&LinkInfo { heap, name_index })?;
             messages.add(&GroupInfo)?;
-            if links.len() <= MOST_COMPACT {
+            if !are_dense(links) {
                 for (name, target) in links {
                     messages.add(&link(name, target, places))?;
                 }
@@ -260,22 +321,34 @@ fn header(
         }
         Kind::Dataset(stored) => {
             messages.add(&stored.space)?;
-            messages.add(&stored.datatype)?;
+            match stored.committed {
+                Some(node) => messages.add_shared::<Datatype>(shared(node, places))?,
+                None => messages.add(&stored.datatype)?,
+            }
             messages.add(&FillValue { value: stored.fill.clone() })?;
-            messages.add(&layout(stored, storage, indexes))?;
+            messages.add(&layout(stored, storage, indexes, places))?;
+            if let Data::External(files) = &stored.data {
+                let unplaced = || external(files, Address(0), &vec![0; files.len()]);
+                messages.add(indexes.external.as_ref().unwrap_or(&unplaced()))?;
+            }
             if !stored.filters.is_empty() {
                 messages.add(&FilterPipeline { filters: stored.filters.clone() })?;
             }
         }
         Kind::Datatype(datatype) => messages.add(datatype)?,
     }
+    if let Some(comment) = &node.comment {
+        messages.add(&ObjectComment(comment.clone()))?;
+    }
     if node.links > 1 {
         messages.add(&ReferenceCount(node.links))?;
     }
-    if has_dense_attributes(node) {
+    if !node.attributes.is_empty() {
+        // Compact ones too: without it, the library counts none.
         let (heap, name_index) = indexes.attributes.unzip();
         messages.add(&AttributeInfo { heap, name_index })?;
-    } else {
+    }
+    if !has_dense_attributes(node) {
         for (name, one) in &node.attributes {
             messages.add(&attribute(name, one, places)?)?;
         }
@@ -283,9 +356,18 @@ fn header(
     messages.into_header()
 }
 
-fn layout(stored: &Stored<'_>, storage: &Storage, indexes: &Indexes) -> DataLayout {
+fn layout(
+    stored: &Stored<'_>,
+    storage: &Storage,
+    indexes: &Indexes,
+    places: &Places<'_>,
+) -> DataLayout {
     let element = stored.datatype.size() as u64;
     match (&storage.layout, &stored.chunks) {
+        (Some(DataLayout::Virtual(Some(id))), _) => {
+            let collection = Address(id.collection.0.saturating_add(places.heap));
+            DataLayout::Virtual(Some(GlobalHeapId { collection, ..*id }))
+        }
         (Some(layout), _) => layout.clone(),
         (None, Some(dims)) => DataLayout::Chunked(ChunkedLayout {
             dims: dims.clone(),
@@ -302,12 +384,14 @@ fn layout(stored: &Stored<'_>, storage: &Storage, indexes: &Indexes) -> DataLayo
     }
 }
 
+/// A datatype that stands in the header of an object.
+fn shared(node: usize, places: &Places<'_>) -> Shared {
+    Shared::Committed(places.header(node))
+}
+
 fn link(name: &Bytes, target: &Target, places: &Places<'_>) -> LinkMessage {
     let target = match target {
-        Target::Node(node) => {
-            let header = places.headers.get(*node).copied().unwrap_or(Address(0));
-            LinkTarget::Hard(ObjectAddress(header))
-        }
+        Target::Node(node) => LinkTarget::Hard(ObjectAddress(places.header(*node))),
         Target::Other(target) => target.clone(),
     };
     LinkMessage { name: name.clone(), creation_order: None, target }
@@ -318,11 +402,15 @@ fn attribute(name: &Bytes, one: &Attribute, places: &Places<'_>) -> Result<Attri
     if !places.headers.is_empty() {
         places.elements(&one.datatype, &mut data)?;
     }
+    let datatype = match one.committed {
+        Some(node) => shared(node, places).to_bytes()?,
+        None => one.datatype.to_bytes()?,
+    };
     let block = |data: Bytes| Block { at: 0, data };
     Ok(AttributeMessage {
         name: block(name.clone()),
-        datatype: block(one.datatype.to_bytes()?.into()),
-        datatype_is_shared: false,
+        datatype: block(datatype.into()),
+        datatype_is_shared: one.committed.is_some(),
         dataspace: block(one.space.to_bytes()?.into()),
         dataspace_is_shared: false,
         data: block(data.into()),

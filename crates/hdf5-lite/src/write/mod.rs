@@ -22,6 +22,7 @@
 
 mod array;
 mod chunks;
+mod copy;
 mod layout;
 mod relocate;
 mod sink;
@@ -34,6 +35,7 @@ pub use array::Array;
 pub use tree::{DatasetMut, GroupMut};
 
 use crate::error::Result;
+use crate::file::File;
 use crate::heap::GlobalHeap;
 use relocate::Patches;
 use tree::Node;
@@ -89,6 +91,21 @@ impl<'a> Writer<'a> {
     pub fn new() -> Self {
         let nodes = vec![Node::group("/".into())];
         Self { nodes, heap: GlobalHeap::default(), patches: Patches::default() }
+    }
+
+    /// A file with a copy of all that `file` has. See [`GroupMut::copy`].
+    ///
+    /// ```
+    /// use hdf5_lite::{File, Writer};
+    /// let old = File::open("../../fixtures/hdf5/groups_old.h5")?;
+    /// let new = File::from_bytes(Writer::copy_of(&old)?.to_bytes()?)?;
+    /// assert_eq!((old.superblock_version(), new.superblock_version()), (0, 2));
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn copy_of(file: &File) -> Result<Self> {
+        let mut writer = Self { nodes: Vec::new(), ..Self::new() };
+        copy::object(&mut writer, file.root()?.object(), "/".into())?;
+        Ok(writer)
     }
 
     /// The root group, to be filled.

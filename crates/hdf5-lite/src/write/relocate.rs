@@ -8,8 +8,17 @@ use crate::heap::GlobalHeapId;
 use crate::message::{Datatype, ReferenceKind};
 use crate::parse::{Address, le_uint};
 
-/// Objects of the global heap that hold such numbers themselves: the type of their elements.
-pub(super) type Patches = HashMap<GlobalHeapId, Datatype>;
+/// Objects of the global heap that hold such numbers themselves.
+pub(super) type Patches = HashMap<GlobalHeapId, Patch>;
+
+/// What an object of the global heap holds.
+#[derive(Debug)]
+pub(super) enum Patch {
+    /// Elements of a type.
+    Elements(Datatype),
+    /// The number of an object at this byte, and what does not change.
+    Object(usize),
+}
 
 /// Where everything is.
 pub(super) struct Places<'p> {
@@ -25,6 +34,11 @@ pub(super) fn has_addresses(datatype: &Datatype) -> bool {
 }
 
 impl Places<'_> {
+    /// The header of the object numbered `node`; 0 as long as it has no place.
+    pub(super) fn header(&self, node: usize) -> Address {
+        self.headers.get(node).copied().unwrap_or(Address(0))
+    }
+
     /// Puts addresses in the place of numbers, in all elements.
     pub(super) fn elements(&self, datatype: &Datatype, bytes: &mut [u8]) -> Result<()> {
         if !has_addresses(datatype) {
@@ -54,10 +68,23 @@ impl Places<'_> {
                     self.heap_id(bytes);
                     Ok(())
                 }
-                _ => Ok(()),
+                _ => self.revised(bytes),
             },
             _ => Ok(()),
         }
+    }
+
+    /// A reference of HDF5 1.12: type and flags; then the object, behind a length of one byte, or
+    /// the length and the heap ID of what says more.
+    fn revised(&self, bytes: &mut [u8]) -> Result<()> {
+        // All kinds may be in a dataset of one type: the element says its own.
+        if let [2, flags, _, object @ ..] = &mut *bytes
+            && *flags & 1 == 0
+        {
+            return self.object(object);
+        }
+        self.heap_id(bytes.get_mut(6..18).unwrap_or_default());
+        Ok(())
     }
 
     /// An address and a number; the number 0 is no object's.
@@ -81,5 +108,13 @@ impl Places<'_> {
         })?;
         bytes.iter_mut().zip(header.0.to_le_bytes()).for_each(|(to, from)| *to = from);
         Ok(())
+    }
+
+    /// An object of the heap.
+    pub(super) fn patch(&self, patch: &Patch, bytes: &mut [u8]) -> Result<()> {
+        match patch {
+            Patch::Elements(datatype) => self.elements(datatype, bytes),
+            Patch::Object(at) => self.object(bytes.get_mut(*at..).unwrap_or_default()),
+        }
     }
 }

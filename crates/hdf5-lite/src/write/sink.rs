@@ -5,6 +5,7 @@ use std::io;
 use super::array::Data;
 use crate::error::Result;
 use crate::parse::Address;
+use crate::storage::{Source, Window};
 
 /// Bytes asked of a source at a time.
 const PIECE: u64 = 1 << 22;
@@ -21,6 +22,7 @@ enum Piece<'p> {
     Zeros(u64),
     Data(&'p Data<'p>),
     Owned(Vec<u8>),
+    Window(&'p Window),
 }
 
 impl<'p, 'o> Sink<'p, 'o> {
@@ -49,6 +51,13 @@ impl<'p, 'o> Sink<'p, 'o> {
     pub(super) fn data(&mut self, data: &'p Data<'p>) -> Result<Address> {
         let at = Address(self.at);
         self.put(data.len().unwrap_or(0), Piece::Data(data))?;
+        Ok(at)
+    }
+
+    /// A part of another file; says where it is.
+    pub(super) fn window(&mut self, window: &'p Window) -> Result<Address> {
+        let at = Address(self.at);
+        self.put(window.len, Piece::Window(window))?;
         Ok(at)
     }
 
@@ -81,21 +90,25 @@ impl Piece<'_> {
                 io::copy(&mut io::Read::take(io::repeat(0), *len), out)?;
             }
             Self::Owned(bytes) => out.write_all(bytes)?,
-            Self::Data(Data::Source(source)) => {
-                let mut at = 0;
-                while at < source.len() {
-                    let len = PIECE.min(source.len() - at);
-                    // A piece is smaller than any memory.
-                    let bytes = source.read_at(at, usize::try_from(len).unwrap_or(0))?;
-                    if bytes.len() as u64 != len {
-                        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
-                    }
-                    out.write_all(&bytes)?;
-                    at += len;
-                }
-            }
+            Self::Data(Data::Source(source)) => copy(&**source, out)?,
+            Self::Window(window) => copy(*window, out)?,
             Self::Data(data) => out.write_all(data.memory().unwrap_or_default())?,
         }
         Ok(())
     }
+}
+
+fn copy(source: &dyn Source, out: &mut dyn io::Write) -> io::Result<()> {
+    let mut at = 0;
+    while at < source.len() {
+        let len = PIECE.min(source.len() - at);
+        // A piece is smaller than any memory.
+        let bytes = source.read_at(at, usize::try_from(len).unwrap_or(0))?;
+        if bytes.len() as u64 != len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        out.write_all(&bytes)?;
+        at += len;
+    }
+    Ok(())
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::array::{Array, Data};
-use super::{Writer, relocate, value};
+use super::{Writer, copy, relocate, value};
 use crate::element::Element;
 use crate::error::{Error, Result};
 use crate::group::LinkTarget;
 use crate::message::{Dataspace, Datatype, FilterInfo};
-use crate::object::text;
+use crate::object::{Object, text};
 use crate::out::{SIZES, Write};
+use crate::reference::Reference;
 use crate::storage::Block;
 
 /// A name that leaves room for what stands beside it in a message.
@@ -25,6 +26,7 @@ pub(super) struct Node<'a> {
     pub(super) attributes: BTreeMap<Bytes, Attribute>,
     /// Hard links to it.
     pub(super) links: u32,
+    pub(super) comment: Option<Bytes>,
 }
 
 #[derive(Debug)]
@@ -45,6 +47,8 @@ pub(super) enum Target {
 #[derive(Debug)]
 pub(super) struct Stored<'a> {
     pub(super) datatype: Datatype,
+    /// The number of the committed datatype that this one is.
+    pub(super) committed: Option<usize>,
     pub(super) space: Dataspace,
     pub(super) data: Data<'a>,
     pub(super) chunks: Option<Vec<u64>>,
@@ -53,17 +57,27 @@ pub(super) struct Stored<'a> {
     pub(super) is_compact: bool,
 }
 
+impl Stored<'_> {
+    /// Bytes of all elements; as many as 64 bits can count.
+    pub(super) fn wanted_bytes(&self) -> u64 {
+        let elements = self.space.elements().unwrap_or(u64::MAX);
+        elements.saturating_mul(self.datatype.size() as u64)
+    }
+}
+
 /// An attribute, its elements as bytes.
 #[derive(Debug)]
 pub(super) struct Attribute {
     pub(super) datatype: Datatype,
+    /// As of a dataset.
+    pub(super) committed: Option<usize>,
     pub(super) space: Dataspace,
     pub(super) data: Vec<u8>,
 }
 
 impl<'a> Node<'a> {
-    fn new(path: String, kind: Kind<'a>) -> Self {
-        Self { path, kind, attributes: BTreeMap::new(), links: 1 }
+    pub(super) fn new(path: String, kind: Kind<'a>) -> Self {
+        Self { path, kind, attributes: BTreeMap::new(), links: 1, comment: None }
     }
 
     pub(super) fn group(path: String) -> Self {
@@ -97,8 +111,34 @@ impl<'a> Writer<'a> {
         }
     }
 
-    fn path(&self, at: usize) -> &str {
+    pub(super) fn path(&self, at: usize) -> &str {
         self.nodes.get(at).map_or("", |node| &node.path)
+    }
+
+    /// One more hard link leads to the object `at`.
+    pub(super) fn count_link(&mut self, at: usize) {
+        if let Some(node) = self.node(at) {
+            node.links = node.links.saturating_add(1);
+        }
+    }
+
+    /// The object at `path` below the group `at`.
+    fn find(&self, mut at: usize, path: &str) -> Result<usize> {
+        if path.starts_with('/') {
+            at = 0;
+        }
+        for name in path.split('/').filter(|name| !matches!(*name, "" | ".")) {
+            let next = match self.nodes.get(at).map(|node| &node.kind) {
+                Some(Kind::Group(links)) => links.get(name.as_bytes()),
+                _ => None,
+            };
+            let Some(Target::Node(next)) = next else {
+                let (name, place) = (name.into(), self.path(at).into());
+                return Err(Error::NotFound { what: "hard link", name, place });
+            };
+            at = *next;
+        }
+        Ok(at)
     }
 
     /// The group at `path` below the group `at`, with what is missing on the way.
@@ -127,6 +167,7 @@ impl<'a> Writer<'a> {
         let Array { datatype, space, data } = self.take(&place, array)?;
         let stored = Stored {
             datatype,
+            committed: None,
             space,
             data,
             chunks: None,
@@ -193,14 +234,15 @@ impl<'a> Writer<'a> {
                 let len = len.map_err(|_| unwritable(&place, "more bytes than memory"))?;
                 source.read_at(0, len)?.into()
             }
-            Data::Values(_) => Vec::new(), // `take` made bytes of them
+            // `take` made bytes of values.
+            _ => return Err(unwritable(&place, "attributes have their elements with them")),
         };
         if self.nodes.get(at).is_some_and(|n| n.attributes.contains_key(name)) {
             return Err(self.exists("attribute", at, &shown));
         }
         let name = Bytes::copy_from_slice(name);
         if let Some(node) = self.node(at) {
-            node.attributes.insert(name, Attribute { datatype, space, data });
+            node.attributes.insert(name, Attribute { datatype, committed: None, space, data });
         }
         Ok(())
     }
@@ -238,6 +280,7 @@ impl<'a> Writer<'a> {
                 }
                 Data::Memory(bytes.into())
             }
+            Data::Absent => data,
             _ if relocate::has_addresses(&datatype) && wanted > 0 => {
                 let reason = "elements of variable length and references are given as values";
                 return Err(wrong(reason.into()));
@@ -278,7 +321,7 @@ fn built_in(id: u16, optional: bool, client_data: Vec<u32>) -> FilterInfo {
 }
 
 /// `name` below `path`.
-fn join(path: &str, name: &str) -> String {
+pub(super) fn join(path: &str, name: &str) -> String {
     format!("{}/{}", path.strip_suffix('/').unwrap_or(path), name.trim_start_matches('/'))
 }
 
@@ -353,6 +396,44 @@ impl<'w, 'a> GroupMut<'w, 'a> {
         Ok(())
     }
 
+    /// A second link, at `path`, to the object that is at `target`.
+    ///
+    /// ```
+    /// let mut file = hdf5_lite::Writer::new();
+    /// file.dataset("data", &[1, 2])?;
+    /// file.root_mut().hard_link("same", "/data")?;
+    /// let file = hdf5_lite::File::from_bytes(file.to_bytes()?)?;
+    /// assert_eq!(file.dataset("same")?.object().reference_count()?, 2);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn hard_link(&mut self, path: &str, target: &str) -> Result<()> {
+        let target = self.writer.find(self.at, target)?;
+        let (parent, name) = self.writer.parent_of(self.at, path)?;
+        self.writer.link(parent, name.as_bytes(), Target::Node(target))?;
+        self.writer.count_link(target);
+        Ok(())
+    }
+
+    /// A reference to the object that is at `path`, for a value of this file.
+    ///
+    /// ```
+    /// use hdf5_lite::{Array, Datatype, File, Value, Writer};
+    /// let mut file = Writer::new();
+    /// file.dataset("data", &[1, 2])?;
+    /// let to_data = Value::Reference(file.root_mut().reference("data")?);
+    /// let array = Array::values([1], Datatype::object_reference(), vec![to_data]);
+    /// file.dataset("references", array)?;
+    ///
+    /// let file = File::from_bytes(file.to_bytes()?)?;
+    /// let values = file.dataset("references")?.values()?;
+    /// let Value::Reference(reference) = &values[0] else { panic!() };
+    /// assert_eq!(file.dereference(reference)?.address(), file.dataset("data")?.object().address());
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn reference(&self, path: &str) -> Result<Reference> {
+        Ok(value::reference(self.writer.find(self.at, path)?))
+    }
+
     /// A link at `path` that leads to another path, whether or not something is there.
     ///
     /// ```
@@ -383,6 +464,29 @@ impl<'w, 'a> GroupMut<'w, 'a> {
     fn other_link(&mut self, path: &str, target: LinkTarget) -> Result<()> {
         let (parent, name) = self.writer.parent_of(self.at, path)?;
         self.writer.link(parent, name.as_bytes(), Target::Other(target))
+    }
+
+    /// A copy of `object`, of whatever kind, at `path`, with all that hard links lead to from it.
+    ///
+    /// Elements are stored as they are in the other file: in the same chunks, through the same filters,
+    /// which are not undone, and not read before this file is written. A reference to
+    /// an object that is not copied with it becomes null.
+    ///
+    /// ```
+    /// use hdf5_lite::{File, Writer};
+    /// let other = File::open("../../fixtures/hdf5/tour_new.h5")?;
+    /// let mut file = Writer::new();
+    /// file.root_mut().copy("from/the/tour", other.dataset("grid")?.object())?;
+    /// let file = File::from_bytes(file.to_bytes()?)?;
+    /// assert_eq!(file.dataset("from/the/tour")?.filters()?, other.dataset("grid")?.filters()?);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn copy(&mut self, path: &str, object: &Object) -> Result<()> {
+        let (parent, name) = self.writer.parent_of(self.at, path)?;
+        let place = join(self.writer.path(parent), name);
+        let new = self.writer.nodes.len();
+        self.writer.link(parent, name.as_bytes(), Target::Node(new))?;
+        copy::object(self.writer, object, place)
     }
 
     /// Gives the group an attribute.

@@ -1,11 +1,22 @@
 //! Values of any type as bytes: the way back of `element/value.rs`.
 
 use super::Writer;
-use super::relocate::has_addresses;
+use super::relocate::{Patch, has_addresses};
 use crate::element::{Number, NumberType, Value, encode_number};
 use crate::error::{Error, Result};
 use crate::message::{Datatype, ReferenceKind, VariableKind};
+use crate::object::ObjectAddress;
+use crate::parse::Address;
 use crate::reference::Reference;
+
+/// Marks what stands in the place of an address of the file being written: no file is so long
+/// that an address of another one looks like it.
+const OURS: u64 = 1 << 63;
+
+/// A reference to the object with a number.
+pub(super) fn reference(number: usize) -> Reference {
+    Reference::Object(ObjectAddress(Address(number as u64 | OURS)))
+}
 
 /// Appends `value` as an element of type `datatype`.
 pub(super) fn encode(
@@ -61,16 +72,16 @@ pub(super) fn encode(
         (Datatype::Variable(t), Value::Sequence(values)) if t.kind == VariableKind::Sequence => {
             let mut bytes = Vec::with_capacity(values.len() * t.base.size());
             values.iter().try_for_each(|value| encode(writer, &t.base, value, &mut bytes))?;
-            let patch = has_addresses(&t.base).then(|| (*t.base).clone());
+            let patch = has_addresses(&t.base).then(|| Patch::Elements((*t.base).clone()));
             heap_object(writer, values.len(), bytes, patch, out)?;
         }
         (Datatype::Reference(_), Value::Reference(Reference::Null)) => {
             out.resize(start + size, 0);
         }
         (Datatype::Reference(t), Value::Reference(Reference::Object(object)))
-            if t.kind == ReferenceKind::Object =>
+            if t.kind == ReferenceKind::Object && object.get() & OURS != 0 =>
         {
-            out.extend_from_slice(&object.get().to_le_bytes());
+            out.extend_from_slice(&((object.get() & !OURS) + 1).to_le_bytes());
         }
         (_, Value::Bytes(bytes)) if bytes.len() == size && !has_addresses(datatype) => {
             out.extend_from_slice(bytes);
@@ -98,7 +109,7 @@ pub(super) fn heap_object(
     writer: &mut Writer<'_>,
     len: usize,
     bytes: Vec<u8>,
-    patch: Option<Datatype>,
+    patch: Option<Patch>,
     out: &mut Vec<u8>,
 ) -> Result<()> {
     let short = u32::try_from(len).map_err(|_| Error::TooLarge {

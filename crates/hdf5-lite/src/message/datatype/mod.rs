@@ -119,6 +119,15 @@ impl Datatype {
         Self::Variable(VariableType { size: VARIABLE_SIZE, kind, padding, character_set, base })
     }
 
+    /// The type of references to objects.
+    ///
+    /// ```
+    /// assert_eq!(hdf5_lite::Datatype::object_reference().class(), "reference");
+    /// ```
+    pub fn object_reference() -> Self {
+        Self::Reference(ReferenceType { size: 8, kind: ReferenceKind::Object })
+    }
+
     /// Bytes of an element as stored.
     ///
     /// ```

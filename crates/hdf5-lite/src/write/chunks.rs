@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::array::Data;
 use super::sink::Sink;
-use super::tree::{Node, Stored, unwritable};
+use super::tree::{Place, Stored};
 use crate::btree::v1::ChunkEntry;
 use crate::dataset::RawChunk;
 use crate::error::{Error, Result};
@@ -39,12 +39,12 @@ struct Slab<'d> {
 
 /// Writes the chunks of a dataset in row-major order, of `elements` or else of its data.
 pub(super) fn write(
-    node: &Node<'_>,
+    place: &Place<'_>,
     stored: &Stored<'_>,
     elements: Option<&[u8]>,
     put: &mut dyn FnMut(Vec<u8>) -> Result<Address>,
 ) -> Result<Vec<ChunkEntry>> {
-    let grid = Grid::new(stored).map_err(|reason| unwritable(&node.path, reason))?;
+    let grid = Grid::new(stored).map_err(|reason| place.unwritable(reason))?;
     let mut entries = Vec::new();
     let Some((rows, height)) = grid.shape.first().zip(grid.chunk.first()) else {
         return Ok(entries);

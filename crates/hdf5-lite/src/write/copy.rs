@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::array::Data;
 use super::relocate::{Patch, has_addresses};
-use super::tree::{Attribute, Kind, Node, Stored, Target, join};
+use super::tree::{Attribute, Kind, Node, Stored, Target};
 use super::{Writer, value};
 use crate::dataset::{Dataset, Raw};
 use crate::element;
@@ -19,18 +19,23 @@ use crate::parse::{Address, le_uint};
 use crate::reference::{heap_id, revised_place};
 
 /// Adds a copy of `object`, and of all that hard links lead to from it.
-pub(super) fn object(writer: &mut Writer<'_>, object: &Object, path: String) -> Result<()> {
+pub(super) fn object(
+    writer: &mut Writer<'_>,
+    object: &Object,
+    parent: usize,
+    name: &[u8],
+) -> Result<()> {
     let mut copy =
         Copy { writer, file: object.file().clone(), numbers: HashMap::new(), found: Vec::new() };
-    copy.add(object, path)?;
+    copy.add(object, parent, name)?;
     // All objects are known, and have numbers, before the first reference is copied.
     let mut next = 0;
-    while let Some((number, object)) = copy.found.get(next).cloned() {
-        copy.links(number, &object)?;
+    while let Some((number, address)) = copy.found.get(next).copied() {
+        copy.links(number, address)?;
         next += 1;
     }
-    for (number, object) in std::mem::take(&mut copy.found) {
-        copy.fill(number, &object)?;
+    for (number, address) in std::mem::take(&mut copy.found) {
+        copy.fill(number, &copy.file.object_at(address)?)?;
     }
     Ok(())
 }
@@ -40,12 +45,12 @@ struct Copy<'w, 'a> {
     file: File,
     /// The numbers that objects have in the writer.
     numbers: HashMap<ObjectAddress, usize>,
-    found: Vec<(usize, Object)>,
+    found: Vec<(usize, ObjectAddress)>,
 }
 
 impl Copy<'_, '_> {
     /// A node for `object`, still empty.
-    fn add(&mut self, object: &Object, path: String) -> Result<usize> {
+    fn add(&mut self, object: &Object, parent: usize, name: &[u8]) -> Result<usize> {
         let number = self.writer.nodes.len();
         self.file.limits().ask_entries("objects of a copy", self.found.len())?;
         let kind = match object.clone().into_node()? {
@@ -65,14 +70,15 @@ impl Copy<'_, '_> {
             }
         };
         self.numbers.insert(object.address(), number);
-        self.found.push((number, object.clone()));
-        self.writer.nodes.push(Node::new(path, kind));
+        self.found.push((number, object.address()));
+        self.writer.nodes.push(Node::new(parent, name, kind));
         Ok(number)
     }
 
     /// The links of a group, and nodes for what hard ones lead to.
-    fn links(&mut self, number: usize, object: &Object) -> Result<()> {
-        let object::Node::Group(group) = object.clone().into_node()? else { return Ok(()) };
+    fn links(&mut self, number: usize, address: ObjectAddress) -> Result<()> {
+        let object = self.file.object_at(address)?;
+        let object::Node::Group(group) = object.into_node()? else { return Ok(()) };
         for link in group.links()? {
             let target = match link.target() {
                 LinkTarget::Hard(address) => {
@@ -80,8 +86,8 @@ impl Copy<'_, '_> {
                         self.writer.count_link(number);
                         Target::Node(number)
                     } else {
-                        let path = join(self.writer.path(number), &link.name());
-                        Target::Node(self.add(&group.follow(&link)?, path)?)
+                        let object = self.file.object_at(*address)?;
+                        Target::Node(self.add(&object, number, link.name_bytes())?)
                     }
                 }
                 other => Target::Other(other.clone()),

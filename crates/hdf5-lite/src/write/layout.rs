@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::array::Data;
 use super::relocate::{self, Places};
 use super::sink::Sink;
-use super::tree::{Attribute, Kind, Node, Stored, Target, unwritable};
+use super::tree::{Attribute, Kind, Node, Place, Stored, Target};
 use super::{Writer, chunks};
 use crate::btree::records::{Named, write_dense};
 use crate::btree::v1::{self, ChunkEntry};
@@ -79,9 +79,10 @@ struct Storage {
 
 fn lay_out<'p>(writer: &'p Writer<'_>, sink: &mut Sink<'p, '_>) -> Result<Metadata> {
     let mut storages: Vec<Storage> = Vec::new();
-    for node in &writer.nodes {
+    for (at, node) in writer.nodes.iter().enumerate() {
+        let place = Place { writer, at };
         storages.push(match &node.kind {
-            Kind::Dataset(stored) if !is_late(stored) => raw_data(node, stored, sink)?,
+            Kind::Dataset(stored) if !is_late(stored) => raw_data(&place, stored, sink)?,
             _ => Storage::default(),
         });
     }
@@ -105,13 +106,14 @@ fn lay_out<'p>(writer: &'p Writer<'_>, sink: &mut Sink<'p, '_>) -> Result<Metada
     space.put(&collections);
 
     // Elements with addresses.
-    for (node, storage) in writer.nodes.iter().zip(&mut storages) {
+    for ((at, node), storage) in writer.nodes.iter().enumerate().zip(&mut storages) {
+        let place = Place { writer, at };
         if let Kind::Dataset(stored) = &node.kind
             && is_late(stored)
         {
             let mut bytes = stored.data.memory().unwrap_or_default().to_vec();
             places.elements(&stored.datatype, &mut bytes)?;
-            *storage = late_data(node, stored, &bytes, &mut space)?;
+            *storage = late_data(&place, stored, &bytes, &mut space)?;
         }
     }
 
@@ -133,7 +135,7 @@ fn is_late(stored: &Stored<'_>) -> bool {
 
 /// Puts the elements of a dataset into the raw data.
 fn raw_data<'p>(
-    node: &Node<'_>,
+    place: &Place<'_>,
     stored: &'p Stored<'_>,
     sink: &mut Sink<'p, '_>,
 ) -> Result<Storage> {
@@ -149,21 +151,21 @@ fn raw_data<'p>(
             Some(DataLayout::Contiguous { address: None, size })
         }
         _ if stored.chunks.is_some() => {
-            let chunks = chunks::write(node, stored, None, &mut |bytes| sink.owned(bytes))?;
+            let chunks = chunks::write(place, stored, None, &mut |bytes| sink.owned(bytes))?;
             return Ok(Storage { chunks, layout: None });
         }
-        _ => return unchunked(node, stored, sink),
+        _ => return unchunked(place, stored, sink),
     };
     Ok(Storage { chunks: Vec::new(), layout })
 }
 
 /// As [`raw_data`], for elements in one piece.
 fn unchunked<'p>(
-    node: &Node<'_>,
+    place: &Place<'_>,
     stored: &'p Stored<'_>,
     sink: &mut Sink<'p, '_>,
 ) -> Result<Storage> {
-    check_unchunked(node, stored)?;
+    check_unchunked(place, stored)?;
     let len = stored.data.len().unwrap_or(0);
     if stored.is_compact {
         let data = stored.data.memory().unwrap_or_default();
@@ -181,16 +183,16 @@ fn unchunked<'p>(
 
 /// As [`raw_data`], for elements whose addresses are in place.
 fn late_data(
-    node: &Node<'_>,
+    place: &Place<'_>,
     stored: &Stored<'_>,
     bytes: &[u8],
     space: &mut Space,
 ) -> Result<Storage> {
     if stored.chunks.is_some() {
-        let chunks = chunks::write(node, stored, Some(bytes), &mut |bytes| Ok(space.put(&bytes)))?;
+        let chunks = chunks::write(place, stored, Some(bytes), &mut |bytes| Ok(space.put(&bytes)))?;
         return Ok(Storage { chunks, layout: None });
     }
-    check_unchunked(node, stored)?;
+    check_unchunked(place, stored)?;
     if stored.is_compact {
         return Ok(compact(bytes));
     }
@@ -205,13 +207,13 @@ fn compact(data: &[u8]) -> Storage {
 }
 
 /// What needs chunks.
-fn check_unchunked(node: &Node<'_>, stored: &Stored<'_>) -> Result<()> {
+fn check_unchunked(place: &Place<'_>, stored: &Stored<'_>) -> Result<()> {
     if !stored.filters.is_empty() {
-        return Err(unwritable(&node.path, "filters need chunks"));
+        return Err(place.unwritable("filters need chunks"));
     }
     let grows = |(dim, max): (&u64, &Option<u64>)| *max != Some(*dim);
     if stored.space.dims.iter().zip(&stored.space.max_dims).any(grows) {
-        return Err(unwritable(&node.path, "a dataset that may grow needs chunks"));
+        return Err(place.unwritable("a dataset that may grow needs chunks"));
     }
     Ok(())
 }

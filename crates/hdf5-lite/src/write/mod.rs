@@ -23,6 +23,8 @@
 mod array;
 mod chunks;
 mod copy;
+mod dataset;
+mod group;
 mod layout;
 mod relocate;
 mod sink;
@@ -32,7 +34,8 @@ mod value;
 use std::io;
 
 pub use array::Array;
-pub use tree::{DatasetMut, GroupMut};
+pub use dataset::DatasetMut;
+pub use group::GroupMut;
 
 use crate::error::Result;
 use crate::file::File;
@@ -89,7 +92,7 @@ impl<'a> Writer<'a> {
     /// # Ok::<_, hdf5_lite::Error>(())
     /// ```
     pub fn new() -> Self {
-        let nodes = vec![Node::group("/".into())];
+        let nodes = vec![Node::group(0, b"")];
         Self { nodes, heap: GlobalHeap::default(), patches: Patches::default() }
     }
 
@@ -104,7 +107,7 @@ impl<'a> Writer<'a> {
     /// ```
     pub fn copy_of(file: &File) -> Result<Self> {
         let mut writer = Self { nodes: Vec::new(), ..Self::new() };
-        copy::object(&mut writer, file.root()?.object(), "/".into())?;
+        copy::object(&mut writer, file.root()?.object(), 0, b"")?;
         Ok(writer)
     }
 

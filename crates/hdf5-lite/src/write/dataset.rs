@@ -1,0 +1,158 @@
+//! Datasets of a file that is written.
+
+use bytes::Bytes;
+
+use super::Writer;
+use super::array::Array;
+use super::tree::{Kind, Node, Stored};
+use crate::element::Element;
+use crate::error::Result;
+use crate::message::FilterInfo;
+
+/// A dataset of a file that is written: how it is stored, and its attributes.
+///
+/// Whether the choices fit each other and the dataset, writing says.
+///
+/// ```
+/// use hdf5_lite::{Array, Writer};
+/// let values = vec![1.5_f32; 600];
+/// let mut file = Writer::new();
+/// file
+///     .dataset("values", Array::new([20, 30], &values))?
+///     .chunks([10, 30])
+///     .shuffle()
+///     .deflate(4)
+///     .fletcher32()
+///     .set_attr("unit", "m")?;
+/// # Ok::<_, hdf5_lite::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct DatasetMut<'w, 'a> {
+    writer: &'w mut Writer<'a>,
+    at: usize,
+}
+
+impl<'w, 'a> DatasetMut<'w, 'a> {
+    pub(super) fn new(writer: &'w mut Writer<'a>, at: usize) -> Self {
+        Self { writer, at }
+    }
+
+    fn stored(&mut self, change: impl FnOnce(&mut Stored<'_>)) -> &mut Self {
+        if let Some(Node { kind: Kind::Dataset(stored), .. }) = self.writer.node(self.at) {
+            change(stored);
+        }
+        self
+    }
+
+    /// Stores it in chunks of so many elements along each axis.
+    ///
+    /// ```
+    /// use hdf5_lite::{Array, File, Writer};
+    /// let mut file = Writer::new();
+    /// file.dataset("grid", Array::new([4, 6], vec![0_u8; 24]))?.chunks([2, 3]);
+    /// let file = File::from_bytes(file.to_bytes()?)?;
+    /// assert_eq!(file.dataset("grid")?.chunks(), Some(&[2, 3][..]));
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn chunks(&mut self, dims: impl Into<Vec<u64>>) -> &mut Self {
+        self.stored(|stored| stored.chunks = Some(dims.into()))
+    }
+
+    /// Sends its chunks through a filter, behind those that were asked for before.
+    ///
+    /// ```
+    /// use hdf5_lite::{File, FilterInfo, Writer};
+    /// let mut file = Writer::new();
+    /// let deflate = FilterInfo { id: 1, name: String::new(), optional: true, client_data: vec![9] };
+    /// file.dataset("data", &[7; 1000])?.chunks([500]).filter(deflate);
+    /// assert!(file.to_bytes()?.len() < 4000);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn filter(&mut self, filter: FilterInfo) -> &mut Self {
+        self.stored(|stored| stored.filters.push(filter))
+    }
+
+    /// Puts the first bytes of all elements of a chunk together, then the second ones, and so
+    /// on: what comes behind compresses better.
+    ///
+    /// ```
+    /// let mut file = hdf5_lite::Writer::new();
+    /// file.dataset("data", &[7; 1000])?.chunks([500]).shuffle().deflate(4);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn shuffle(&mut self) -> &mut Self {
+        self.stored(|stored| {
+            let size = u32::try_from(stored.datatype.size()).unwrap_or(1);
+            stored.filters.push(built_in(2, true, vec![size]));
+        })
+    }
+
+    /// Compresses its chunks, with more care from level 0 to 9.
+    ///
+    /// ```
+    /// let mut file = hdf5_lite::Writer::new();
+    /// file.dataset("data", &[7; 1000])?.chunks([500]).deflate(4);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn deflate(&mut self, level: u32) -> &mut Self {
+        self.filter(built_in(1, true, vec![level.min(9)]))
+    }
+
+    /// Adds a checksum to each chunk.
+    ///
+    /// ```
+    /// let mut file = hdf5_lite::Writer::new();
+    /// file.dataset("data", &[7; 1000])?.chunks([500]).fletcher32();
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn fletcher32(&mut self) -> &mut Self {
+        self.filter(built_in(3, false, Vec::new()))
+    }
+
+    /// Stores it in the object's header: for some kilobytes at most.
+    ///
+    /// ```
+    /// use hdf5_lite::{File, Layout, Writer};
+    /// let mut file = Writer::new();
+    /// file.dataset("few", &[1, 2, 3])?.compact();
+    /// let file = File::from_bytes(file.to_bytes()?)?;
+    /// assert_eq!(file.dataset("few")?.layout(), Layout::Compact);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn compact(&mut self) -> &mut Self {
+        self.stored(|stored| stored.is_compact = true)
+    }
+
+    /// The value of elements that come when the dataset grows.
+    ///
+    /// ```
+    /// use hdf5_lite::{File, Writer};
+    /// let mut file = Writer::new();
+    /// file.dataset("data", &[1.0_f32])?.fill_value(-1.0_f32);
+    /// let file = File::from_bytes(file.to_bytes()?)?;
+    /// let fill = file.dataset("data")?.fill_value()?;
+    /// assert_eq!(fill.as_deref(), Some(&(-1.0_f32).to_ne_bytes()[..]));
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn fill_value<T: Element>(&mut self, value: T) -> &mut Self {
+        let value = Bytes::copy_from_slice(bytemuck::bytes_of(&value));
+        self.stored(|stored| stored.fill = value)
+    }
+
+    /// Sets an attribute of the dataset.
+    ///
+    /// ```
+    /// let mut file = hdf5_lite::Writer::new();
+    /// file.dataset("data", 1.0)?.set_attr("unit", "m")?.set_attr("factor", 1000)?;
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn set_attr<'v>(&mut self, name: &str, value: impl Into<Array<'v>>) -> Result<&mut Self> {
+        self.writer.set_attr(self.at, name.as_bytes(), value.into())?;
+        Ok(self)
+    }
+}
+
+/// A filter of the C library's own.
+fn built_in(id: u16, optional: bool, client_data: Vec<u32>) -> FilterInfo {
+    FilterInfo { id, name: String::new(), optional, client_data }
+}

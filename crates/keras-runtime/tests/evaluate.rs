@@ -44,7 +44,11 @@ impl Case {
             };
             let found = report.get(key).unwrap_or_else(|| panic!("{name} {what} has no {key}"));
             let expected = Tensor::new(found.shape(), values).unwrap();
-            assert_close_in(&format!("{name} {what} {key}"), std::slice::from_ref(found), &[expected]);
+            assert_close_in(
+                &format!("{name} {what} {key}"),
+                std::slice::from_ref(found),
+                &[expected],
+            );
         }
     }
 }
@@ -217,6 +221,7 @@ fn a_model_that_was_not_compiled_says_so() {
         {"class_name": "InputLayer", "config": {"batch_shape": [null, 2], "name": "x"}}]}});
     let model = Loader::new().from_bytes(config.to_string()).unwrap();
     let x = Tensor::zeros([1, 2], DType::Float32);
-    let error = model.evaluate(std::slice::from_ref(&x), std::slice::from_ref(&x)).unwrap_err().to_string();
+    let error =
+        model.evaluate(std::slice::from_ref(&x), std::slice::from_ref(&x)).unwrap_err().to_string();
     assert!(error.contains("not compiled"), "{error}");
 }

@@ -12,6 +12,7 @@
 mod cases;
 mod custom;
 mod evaluate;
+mod fit;
 mod gradients;
 mod layers;
 mod model_gradients;

@@ -80,6 +80,29 @@ pub struct CompileConfig {
 }
 
 impl CompileConfig {
+    /// The arguments of `compile`, as `model.get_compile_config()` gives them, or in short: names,
+    /// aliases and `{class_name, config}` objects.
+    ///
+    /// ```
+    /// use keras_model::compile::CompileConfig;
+    ///
+    /// let config = CompileConfig::parse(&serde_json::json!({
+    ///     "optimizer": {"class_name": "Adam", "config": {"learning_rate": 0.01}},
+    ///     "loss": "sparse_categorical_crossentropy",
+    ///     "metrics": ["accuracy"],
+    /// }))?;
+    /// assert_eq!(config.metrics.flat().len(), 1);
+    /// # Ok::<(), keras_model::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::UnknownObjects`] for what is none of Keras's or has wrong arguments: all of it.
+    pub fn parse(config: &Value) -> Result<Self> {
+        let mut problems = Vec::new();
+        let config = Self::from_config(config, &CustomObjects::new(), &mut problems);
+        if problems.is_empty() { Ok(config) } else { Err(Error::UnknownObjects(problems)) }
+    }
+
     /// From `training_config` of an `.h5` file or `compile_config` of a `.keras` file; parts that
     /// cannot be read are left out and named in `problems`: no prediction needs them.
     pub(crate) fn from_config(

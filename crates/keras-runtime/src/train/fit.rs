@@ -8,6 +8,7 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
 
 use keras_model::DType;
+use keras_model::compile::CompileConfig;
 
 use super::compiled::Compiled;
 use super::evaluate::Logs;
@@ -312,6 +313,27 @@ impl Model {
         let mut logs = Logs::new(&compiled);
         logs.add(stepped?, batch.rows())?;
         logs.report()
+    }
+
+    /// Says how the model is trained from now on: `model.compile`. The optimizer starts anew.
+    ///
+    /// ```
+    /// use keras_runtime::keras_model::compile::CompileConfig;
+    ///
+    /// let mut model = keras_runtime::load_model("../../fixtures/models/k3_mlp.keras")?;
+    /// model.compile(CompileConfig::parse(&serde_json::json!({
+    ///     "optimizer": {"class_name": "SGD", "config": {"learning_rate": 0.05, "momentum": 0.9}},
+    ///     "loss": "sparse_categorical_crossentropy",
+    ///     "metrics": ["accuracy"],
+    /// }))?);
+    /// assert_eq!(model.learning_rate()?, 0.05);
+    /// # Ok::<(), keras_runtime::Error>(())
+    /// ```
+    pub fn compile(&mut self, config: CompileConfig) {
+        self.file.compile = Some(config);
+        self.file.optimizer_state = None;
+        self.optimizer = None;
+        self.steps.clear();
     }
 
     /// The learning rate of the next step.

@@ -7,7 +7,7 @@ use keras_model::{DType, ModelFile, Weight};
 
 use super::constraints;
 use super::floats::{self, with_float};
-use super::optimizers::{self, Slot, Start, Trained, Update, schedules};
+use super::optimizers::{self, Slot, Trained, Update, schedules};
 use super::step::{ByRows, Gradient};
 use crate::element::Real;
 use crate::weights::{Weights, to_tensor};
@@ -183,14 +183,22 @@ impl Optimizer {
     /// What it needs of the gradients of tables.
     pub(crate) fn by_rows(&self) -> ByRows {
         match &self.inner {
-            Inner::Scaled { inner, .. } => inner.by_rows(),
+            // What is scaled cannot be clipped.
+            Inner::Scaled { inner, .. } => ByRows { clip: None, ..inner.by_rows() },
             Inner::Several(all) => all.iter().map(Self::by_rows).fold(ByRows::default(), |a, b| {
-                ByRows { squares: a.squares || b.squares, sizes: a.sizes || b.sizes }
+                let (squares, sizes) = (a.squares || b.squares, a.sizes || b.sizes);
+                // One of them may clip, another not.
+                ByRows { squares, sizes, clip: None }
             }),
             Inner::None => {
                 let clips = self.config.clipnorm.is_some() || self.config.global_clipnorm.is_some();
                 let own = optimizers::by_rows(&self.config.kind);
-                ByRows { squares: own.squares || clips, ..own }
+                let most = self.config.clipvalue.filter(|most| *most > 0.0);
+                let most = most.filter(|_| {
+                    self.config.loss_scale_factor.is_none()
+                        && self.config.gradient_accumulation_steps.is_none()
+                });
+                ByRows { squares: own.squares || clips, clip: most.map(f64::to_bits), ..own }
             }
         }
     }
@@ -413,7 +421,7 @@ impl Optimizer {
 impl Gradient {
     /// One that is no table's.
     fn of(sum: Tensor) -> Self {
-        Self { sum, squares: None, sizes: None }
+        Self { sum, squares: None, sizes: None, is_clipped: false }
     }
 
     /// In the type that is computed in.
@@ -434,9 +442,7 @@ impl Gradient {
 
     /// Each element between `-most` and `most`.
     fn clip(&mut self, most: f64) -> Result<()> {
-        // Keras makes one of the rows for that.
-        *self = Self::of(self.sum.clone());
-        floats::clip(&mut self.sum, most)
+        if self.is_clipped { Ok(()) } else { floats::clip(&mut self.sum, most) }
     }
 
     /// The sum of all squares.
@@ -482,14 +488,11 @@ impl Kept {
         let mut slots = Vec::new();
         for Slot { name, shape, start } in optimizers::slots(&config.kind, trained) {
             let found = stored(name)?.filter(|tensor| tensor.shape() == shape);
-            let tensor = match (found, start) {
-                (Some(tensor), _) => tensor,
-                (None, Start::Weight) => {
-                    weights.tensor(place, limits)?.cast(floats::wide(weight.dtype))?
-                }
-                (None, Start::Full(value)) => {
+            let tensor = match found {
+                Some(tensor) => tensor,
+                None => {
                     let count = shape.iter().product();
-                    Tensor::new(shape, vec![value; count])?.cast(floats::wide(weight.dtype))?
+                    Tensor::new(shape, vec![start; count])?.cast(floats::wide(weight.dtype))?
                 }
             };
             slots.push((name, tensor));

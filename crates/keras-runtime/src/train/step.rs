@@ -40,6 +40,8 @@ pub(crate) struct ByRows {
     pub(crate) squares: bool,
     /// The sum of the absolute values.
     pub(crate) sizes: bool,
+    /// Between what and its opposite they are clipped, each copy for itself; its bits.
+    pub(crate) clip: Option<u64>,
 }
 
 /// The gradient of a weight.
@@ -50,6 +52,15 @@ pub(crate) struct Gradient {
     pub(crate) squares: Option<Tensor>,
     /// [`ByRows::sizes`], of a table.
     pub(crate) sizes: Option<Tensor>,
+    /// Whether its rows are clipped already.
+    pub(crate) is_clipped: bool,
+}
+
+/// Which parts a gradient has.
+#[derive(Clone, Copy, Debug)]
+struct Parts {
+    tensors: [bool; 3],
+    is_clipped: bool,
 }
 
 /// A batch of samples, as the model takes them.
@@ -129,7 +140,7 @@ pub(crate) struct Step {
     /// To how many variables each metric adds.
     metrics: Vec<usize>,
     /// Which of its parts the gradient of each trainable weight has.
-    gradients: Vec<[bool; 3]>,
+    gradients: Vec<Parts>,
     /// The places of the weights that layers set themselves.
     assigned: Vec<usize>,
 }
@@ -244,7 +255,7 @@ impl Model {
         loss: Value,
         mode: Mode,
         outputs: &mut Vec<Value>,
-    ) -> Result<Vec<[bool; 3]>> {
+    ) -> Result<Vec<Parts>> {
         let one = if mode.scaled {
             b.upstream(0, loss)
         } else {
@@ -258,18 +269,24 @@ impl Model {
         for (place, weight) in self.weights.all_trainable() {
             let at = variables.iter().position(|(own, _)| *own == place);
             let gradient = at.and_then(|at| gradients.get(at).copied().flatten());
-            let lookups = at.and_then(|at| lookups.get(at)).filter(|_| gradient.is_some());
-            let mut part = |is_wanted: bool, function: Function| match lookups {
-                Some(lookups) if is_wanted => sum_of_rows(b, lookups, &weight.shape, function),
+            let lookups = at.and_then(|at| lookups.get(at)).filter(|found| !found.is_empty());
+            let clip = mode.rows.clip.map(f64::from_bits).filter(|_| lookups.is_some());
+            let clip = clip.map(|most| Function::Clip(-most, most));
+            let mut part = |is_wanted: bool, function: Option<Function>| match lookups {
+                Some(lookups) if is_wanted => {
+                    let functions: Vec<Function> = clip.into_iter().chain(function).collect();
+                    sum_of_rows(b, lookups, &weight.shape, &functions)
+                }
                 _ => Ok(None),
             };
             let parts = [
-                gradient,
-                part(mode.rows.squares, Function::Square)?,
-                part(mode.rows.sizes, Function::Abs)?,
+                part(clip.is_some(), None)?.or(gradient),
+                part(mode.rows.squares, Some(Function::Square))?,
+                part(mode.rows.sizes, Some(Function::Abs))?,
             ];
             outputs.extend(parts.iter().flatten());
-            found.push(parts.map(|part| part.is_some()));
+            let tensors = parts.map(|part| part.is_some());
+            found.push(Parts { tensors, is_clipped: clip.is_some() });
         }
         Ok(found)
     }
@@ -295,10 +312,11 @@ impl Model {
         let loss = number()?;
         let losses = (0..step.losses).map(|_| number()).collect::<Result<_>>()?;
         let added = step.metrics.iter().map(|count| all.by_ref().take(*count).collect()).collect();
-        let gradients = step.gradients.iter().map(|are_there| {
+        let gradients = step.gradients.iter().map(|parts| {
+            let is_clipped = parts.is_clipped;
             let [sum, squares, sizes] =
-                are_there.map(|is_there| is_there.then(|| all.next()).flatten());
-            sum.map(|sum| Gradient { sum, squares, sizes })
+                parts.tensors.map(|is_there| is_there.then(|| all.next()).flatten());
+            sum.map(|sum| Gradient { sum, squares, sizes, is_clipped })
         });
         let gradients = gradients.collect();
         let assigned = step.assigned.iter().copied().zip(all.by_ref()).collect();
@@ -306,12 +324,13 @@ impl Model {
     }
 }
 
-/// A function of what reaches each copy of the rows of a table, summed up for each row.
+/// Functions, one after the other, of what reaches each copy of the rows of a table, summed up for each
+/// row.
 fn sum_of_rows(
     b: &mut Builder<'_>,
     lookups: &[Lookup],
     shape: &[usize],
-    function: Function,
+    functions: &[Function],
 ) -> Result<Option<Value>> {
     let Some((n, row)) = shape.split_first() else { return Ok(None) };
     let mut total = None;
@@ -319,8 +338,10 @@ fn sum_of_rows(
         let count = size(b.shape(*places));
         let places = b.reshape(*places, [count])?;
         let rows = b.reshape(*dy, [&[count], row].concat())?;
-        let rows = b.cast(rows, DType::Float32)?;
-        let rows = b.unary(function, rows)?;
+        let mut rows = b.cast(rows, DType::Float32)?;
+        for function in functions {
+            rows = b.unary(*function, rows)?;
+        }
         let sum = b.sum_rows(rows, places, *n)?;
         total = Some(match total {
             Some(total) => b.add(total, sum)?,

@@ -1,6 +1,6 @@
 //! `Adafactor`. Source: `keras/src/optimizers/adafactor.py`, Keras 3.15.
 
-use super::{Slot, Start, Trained, Update};
+use super::{Slot, Trained, Update};
 use crate::element::Real;
 use crate::{Error, Result};
 
@@ -12,7 +12,7 @@ pub(super) fn slots(weight: Trained<'_>) -> Vec<Slot> {
         rows = [outer, &[*n]].concat();
         columns = [outer, &[*m]].concat();
     }
-    let start = Start::Full(0.0);
+    let start = 0.0;
     vec![
         Slot { name: "r", shape: rows, start },
         Slot { name: "c", shape: columns, start },

@@ -1,7 +1,7 @@
 //! `Adam` and `AdamW`, which differ in the weight decay that all optimizers have.
 //! Source: `keras/src/optimizers/adam.py`, Keras 3.15.
 
-use super::{Slot, Start, Trained, Update};
+use super::{Slot, Trained, Update};
 use crate::Result;
 use crate::element::Real;
 
@@ -9,7 +9,7 @@ use crate::element::Real;
 pub(super) fn slots(amsgrad: bool, weight: Trained<'_>) -> Vec<Slot> {
     let names: &[&'static str] =
         if amsgrad { &["momentum", "velocity", "velocity_hat"] } else { &["momentum", "velocity"] };
-    names.iter().map(|name| Slot::like(name, weight, Start::Full(0.0))).collect()
+    names.iter().map(|name| Slot::like(name, weight, 0.0)).collect()
 }
 
 /// `w -= rate · sqrt(1 - beta_2^t) / (1 - beta_1^t) · m / (sqrt(v) + epsilon)` with the moving means

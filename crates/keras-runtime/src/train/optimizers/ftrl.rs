@@ -1,16 +1,14 @@
 //! `Ftrl`. Source: `keras/src/optimizers/ftrl.py`, Keras 3.15.
 
-use super::{Slot, Start, Trained, Update};
+use super::{Slot, Trained, Update};
 use crate::Result;
 use crate::element::Real;
 
 /// `accumulator`, `linear`.
 pub(super) fn slots(initial_accumulator_value: f64, weight: Trained<'_>) -> Vec<Slot> {
-    let accumulator = Start::Full(initial_accumulator_value);
-    vec![
-        Slot::like("accumulator", weight, accumulator),
-        Slot::like("linear", weight, Start::Full(0.0)),
-    ]
+    [("accumulator", initial_accumulator_value), ("linear", 0.0)]
+        .map(|(name, start)| Slot::like(name, weight, start))
+        .to_vec()
 }
 
 /// "Follow the regularised leader": the weight is made anew of the sums of all steps.

@@ -26,22 +26,14 @@ use super::step::ByRows;
 use crate::element::Real;
 use crate::{Error, Result};
 
-/// How a variable that is kept for a weight starts.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Start {
-    /// All the same number.
-    Full(f64),
-    /// The weight itself.
-    Weight,
-}
-
 /// A variable that is kept for a weight.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Slot {
     /// Its name in files.
     pub(super) name: &'static str,
     pub(super) shape: Vec<usize>,
-    pub(super) start: Start,
+    /// What all of its elements are at first.
+    pub(super) start: f64,
 }
 
 /// A weight that is trained.
@@ -128,13 +120,13 @@ impl<'a, F: Real> Update<'a, F> {
 pub(super) fn by_rows(kind: &OptimizerKind) -> ByRows {
     let is_linear = matches!(kind, OptimizerKind::SGD { .. } | OptimizerKind::Lion { .. });
     let sizes = matches!(kind, OptimizerKind::Adamax { .. });
-    ByRows { squares: !is_linear && !sizes, sizes }
+    ByRows { squares: !is_linear && !sizes, sizes, clip: None }
 }
 
 /// The variables that are kept for a weight, in Keras's order.
 pub(super) fn slots(kind: &OptimizerKind, weight: Trained<'_>) -> Vec<Slot> {
     let like = |names: &[&'static str]| -> Vec<Slot> {
-        names.iter().map(|name| Slot::like(name, weight, Start::Full(0.0))).collect()
+        names.iter().map(|name| Slot::like(name, weight, 0.0)).collect()
     };
     match kind {
         OptimizerKind::SGD { momentum, .. } => sgd::slots(*momentum, weight),
@@ -147,7 +139,7 @@ pub(super) fn slots(kind: &OptimizerKind, weight: Trained<'_>) -> Vec<Slot> {
         OptimizerKind::Adamax { .. } => like(&["momentum", "norm"]),
         OptimizerKind::Nadam { .. } | OptimizerKind::Lamb { .. } => like(&["momentum", "velocity"]),
         OptimizerKind::Adagrad { initial_accumulator_value, .. } => {
-            vec![Slot::like("accumulator", weight, Start::Full(*initial_accumulator_value))]
+            vec![Slot::like("accumulator", weight, *initial_accumulator_value)]
         }
         OptimizerKind::Adadelta { .. } => like(&["accumulated_grad", "accumulated_delta_var"]),
         OptimizerKind::Ftrl { initial_accumulator_value, .. } => {
@@ -236,7 +228,7 @@ pub(super) fn unknown(name: &str) -> Error {
 
 impl Slot {
     /// A variable of the weight's shape.
-    fn like(name: &'static str, weight: Trained<'_>, start: Start) -> Self {
+    fn like(name: &'static str, weight: Trained<'_>, start: f64) -> Self {
         Self { name, shape: weight.shape.to_vec(), start }
     }
 }

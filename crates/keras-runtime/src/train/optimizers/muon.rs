@@ -2,7 +2,7 @@
 
 use keras_model::compile::OptimizerKind;
 
-use super::{Slot, Start, Trained, Update, adam};
+use super::{Slot, Trained, Update, adam};
 use crate::element::Real;
 use crate::{Error, Result};
 
@@ -10,7 +10,7 @@ use crate::{Error, Result};
 pub(super) fn slots(kind: &OptimizerKind, weight: Trained<'_>) -> Vec<Slot> {
     let adam = kind.is_left_to_adam(weight.path, weight.shape.len());
     let names: &[&'static str] = if adam { &["momentum", "velocity"] } else { &["momentum"] };
-    names.iter().map(|name| Slot::like(name, weight, Start::Full(0.0))).collect()
+    names.iter().map(|name| Slot::like(name, weight, 0.0)).collect()
 }
 
 /// Steps along the nearest matrix with columns at right angles to the moving sum of the gradients,

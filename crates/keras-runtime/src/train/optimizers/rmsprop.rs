@@ -1,6 +1,6 @@
 //! `RMSprop`. Source: `keras/src/optimizers/rmsprop.py`, Keras 3.15.
 
-use super::{Slot, Start, Trained, Update};
+use super::{Slot, Trained, Update};
 use crate::Result;
 use crate::element::Real;
 
@@ -8,7 +8,7 @@ use crate::element::Real;
 pub(super) fn slots(momentum: f64, centered: bool, weight: Trained<'_>) -> Vec<Slot> {
     let more = [(true, "velocity"), (momentum > 0.0, "momentum"), (centered, "average_gradient")];
     let more = more.into_iter().filter(|(has, _)| *has);
-    more.map(|(_, name)| Slot::like(name, weight, Start::Full(0.0))).collect()
+    more.map(|(_, name)| Slot::like(name, weight, 0.0)).collect()
 }
 
 /// `v = rho · v + (1 - rho) · g²`, `w -= rate · g / sqrt(v + epsilon)`; centered without the square of

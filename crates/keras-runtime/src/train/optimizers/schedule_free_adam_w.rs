@@ -1,15 +1,13 @@
 //! `ScheduleFreeAdamW`. Source: `keras/src/optimizers/schedule_free_adamw.py`, Keras 3.15.
 
-use super::{Slot, Start, Trained, Update};
+use super::{Slot, Trained, Update};
 use crate::Result;
 use crate::element::Real;
 
-/// `momentum`, which is where the steps go to and starts at the weight itself, and `velocity`.
+/// `momentum`, which is where the steps go to, and `velocity`. Keras means to start the first at the
+/// weight, but `fit` builds the optimizer where what is assigned is lost.
 pub(super) fn slots(weight: Trained<'_>) -> Vec<Slot> {
-    vec![
-        Slot::like("momentum", weight, Start::Weight),
-        Slot::like("velocity", weight, Start::Full(0.0)),
-    ]
+    vec![Slot::like("momentum", weight, 0.0), Slot::like("velocity", weight, 0.0)]
 }
 
 /// The weight is a mean of where the steps lead, `z`, and of the average `x` of all these places.

@@ -1,13 +1,13 @@
 //! `SGD`. Source: `keras/src/optimizers/sgd.py`, Keras 3.15.
 
-use super::{Slot, Start, Trained, Update};
+use super::{Slot, Trained, Update};
 use crate::Result;
 use crate::element::Real;
 
 /// `momentum`, if there is any.
 pub(super) fn slots(momentum: f64, weight: Trained<'_>) -> Vec<Slot> {
     let has = momentum != 0.0;
-    has.then(|| Slot::like("momentum", weight, Start::Full(0.0))).into_iter().collect()
+    has.then(|| Slot::like("momentum", weight, 0.0)).into_iter().collect()
 }
 
 /// `m = momentum · m - rate · g`, `w += m`; with `nesterov` `w += momentum · m - rate · g`.

@@ -1,7 +1,7 @@
 //! Activation functions by name. Source: `keras/src/activations/__init__.py`, Keras 3.15.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::layers::custom::Custom;
 
@@ -56,6 +56,35 @@ macro_rules! activations {
 /// Name of the older `hard_sigmoid` behind the normalisation, which tells the two apart.
 pub(crate) const HARD_SIGMOID_KERAS2: &str = "hard_sigmoid_keras2";
 
+/// The same in Keras 3, which has it not, as a model of layers that it has.
+fn hard_sigmoid_keras2() -> Value {
+    let layer = |class: &str, config: Value| {
+        json!({
+            "module": "keras.layers", "class_name": class, "config": config,
+            "registered_name": null,
+        })
+    };
+    let layers = [
+        layer("Rescaling", json!({"name": "line", "scale": 0.2, "offset": 0.5})),
+        layer("ReLU", json!({"name": "clip", "max_value": 1.0})),
+    ];
+    json!({
+        "module": "keras", "class_name": "Sequential",
+        "config": {"name": HARD_SIGMOID_KERAS2, "layers": layers},
+        "registered_name": null,
+    })
+}
+
+/// Whether the model is that, perhaps written by Keras since.
+fn is_hard_sigmoid_keras2(model: &Value) -> bool {
+    let number = |layer: usize, key: &str| {
+        model.pointer(&format!("/config/layers/{layer}/config/{key}")).and_then(Value::as_f64)
+    };
+    model.pointer("/config/name").and_then(Value::as_str) == Some(HARD_SIGMOID_KERAS2)
+        && (number(0, "scale"), number(0, "offset")) == (Some(0.2), Some(0.5))
+        && number(1, "max_value") == Some(1.0)
+}
+
 activations! {
     Celu "celu",
     Elu "elu",
@@ -109,7 +138,13 @@ impl<'de> Deserialize<'de> for Activation {
                 let name = value.get("config").and_then(Value::as_str).unwrap_or_default();
                 Self::from_name(name).map_or_else(|| custom(Custom::function(name)), Ok)
             }
-            (_, Some(class)) if crate::layers::CLASSES.contains(&class) => {
+            (_, Some("Sequential")) if is_hard_sigmoid_keras2(&value) => {
+                Ok(Self::HardSigmoidKeras2)
+            }
+            (_, Some(class))
+                if crate::layers::CLASSES.contains(&class)
+                    || matches!(class, "Sequential" | "Functional") =>
+            {
                 let layer = crate::Layer::from_config(&value).map_err(serde::de::Error::custom)?;
                 Ok(Self::Layer(Box::new(layer)))
             }
@@ -123,6 +158,7 @@ impl Serialize for Activation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Layer(layer) => layer.serialize(serializer),
+            Self::HardSigmoidKeras2 => hard_sigmoid_keras2().serialize(serializer),
             Self::Custom(custom) => custom.as_activation().serialize(serializer),
             _ => serializer.serialize_str(self.name()),
         }

@@ -108,6 +108,20 @@ impl<T> Arg<T> {
         }
     }
 
+    /// What it is without tensors and arrays, if there are none in it.
+    pub(crate) fn plain(&self) -> Option<Value> {
+        match self {
+            Self::Value(value) => Some(value.clone()),
+            Self::List(items) => items.iter().map(Self::plain).collect(),
+            Self::Dict(entries) => {
+                let entry = |(key, arg): &(String, Self)| Some((key.clone(), arg.plain()?));
+                let map: Option<serde_json::Map<_, _>> = entries.iter().map(entry).collect();
+                map.map(Value::Object)
+            }
+            _ => None,
+        }
+    }
+
     /// The tensor, if it is one.
     pub fn tensor(&self) -> Option<&T> {
         match self {

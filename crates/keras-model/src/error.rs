@@ -78,6 +78,12 @@ pub enum Error {
     /// The weights in the file do not fit the layers: all findings.
     #[error("weights do not fit the model: {}", .0.join("; "))]
     Weights(Vec<String>),
+    /// What the model has that Keras 3 has not: all of it. No file that Keras 3 loads can say it.
+    #[error("Keras 3 has nothing that computes the same: {}", list(.0))]
+    NotInKeras3(Vec<UnknownObject>),
+    /// The model cannot be saved so; the text says why, and what can be done.
+    #[error("{0}")]
+    CannotSave(String),
     /// A number in the file is over a limit; nothing was allocated for it.
     #[error("{what}: {wanted} asked, limit {limit}")]
     LimitExceeded {

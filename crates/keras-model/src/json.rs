@@ -74,6 +74,44 @@ fn end_of_string(text: &str) -> usize {
     text.len()
 }
 
+/// The document as Python writes it: `", "` and `": "` between its parts, bare numbers that are not
+/// finite where [`parse`] made strings of them.
+pub(crate) fn to_text(value: &Value) -> String {
+    let mut text = String::new();
+    write(value, &mut text);
+    text
+}
+
+fn write(value: &Value, text: &mut String) {
+    let mut separator = "";
+    match value {
+        Value::Object(map) => {
+            text.push('{');
+            for (key, value) in map {
+                text.push_str(separator);
+                separator = ", ";
+                text.push_str(&Value::from(key.as_str()).to_string());
+                text.push_str(": ");
+                write(value, text);
+            }
+            text.push('}');
+        }
+        Value::Array(items) => {
+            text.push('[');
+            for item in items {
+                text.push_str(separator);
+                separator = ", ";
+                write(item, text);
+            }
+            text.push(']');
+        }
+        Value::String(word) if matches!(word.as_str(), "NaN" | "Infinity" | "-Infinity") => {
+            text.push_str(word);
+        }
+        scalar => text.push_str(&scalar.to_string()),
+    }
+}
+
 /// A number of a config, which may be NaN or infinite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub struct Float(pub f64);
@@ -134,4 +172,7 @@ fn python_numbers() {
     assert_eq!(floats[1..], [Float(f64::NEG_INFINITY), Float(f64::INFINITY)]);
     assert_eq!(value["b NaN \" Infinity"], 1);
     assert_eq!(serde_json::to_value(Float(f64::NAN)).unwrap(), "NaN");
+    let text = to_text(&value);
+    assert_eq!(text, r#"{"a": [NaN, -Infinity, Infinity], "b NaN \" Infinity": 1}"#);
+    assert_eq!(parse(&text, "test").unwrap(), value);
 }

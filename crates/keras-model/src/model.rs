@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::graph::{Graph, Inferred};
@@ -61,6 +61,58 @@ impl Model {
             _ => Graph::from_config(config, objects, &layers)?,
         };
         Ok(Self { name, class, layers, graph })
+    }
+
+    /// Its config in Keras 3's form, without its name: what [`from_config`](Self::from_config)
+    /// reads.
+    pub(crate) fn to_config(&self) -> Value {
+        let inferred = self.infer(None).unwrap_or_default();
+        if self.class != ModelClass::Sequential {
+            return self.graph.to_config(&self.layers, &inferred).into();
+        }
+        let layers: Vec<Value> = self.layers.iter().map(Layer::to_config).collect();
+        let mut config = serde_json::Map::new();
+        config.insert("layers".into(), layers.into());
+        if let Some(Kind::InputLayer(input)) = self.layers.first().map(|layer| &layer.kind) {
+            config.insert("build_input_shape".into(), serde_json::json!(input.batch_shape));
+        }
+        config.into()
+    }
+
+    /// Puts its layers in the order in which Keras 3 lists them.
+    pub(crate) fn sort_layers(&mut self) {
+        let order = match self.class {
+            ModelClass::Functional => self.graph.order(&self.layers),
+            ModelClass::Sequential | ModelClass::Layer => return,
+        };
+        let mut layers: Vec<Option<Layer>> =
+            std::mem::take(&mut self.layers).into_iter().map(Some).collect();
+        let mut places = vec![0; layers.len()];
+        for (new, old) in order.iter().enumerate() {
+            self.layers.extend(layers.get_mut(*old).and_then(Option::take));
+            if let Some(place) = places.get_mut(*old) {
+                *place = new;
+            }
+        }
+        for node in &mut self.graph.nodes {
+            node.layer = places.get(node.layer).copied().unwrap_or(node.layer);
+        }
+    }
+
+    /// Its operations that Keras 3 has not, or not with these arguments: the name of the layer, that
+    /// of the operation, and why.
+    pub(crate) fn not_in_keras3(&self) -> Vec<(String, String, String)> {
+        let of_layer = |(at, layer): (usize, &Layer)| {
+            let Kind::Operation(operation) = &layer.kind else { return None };
+            let calls = self.graph.nodes.iter().filter(|node| node.layer == at);
+            let calls: Vec<_> = calls.map(|node| &node.inputs).collect();
+            let reason = match operation.module() {
+                None => "the operation".to_owned(),
+                Some(_) => operation.to_config(&calls).err()?,
+            };
+            Some((layer.base.name.clone(), operation.operation.clone(), reason))
+        };
+        self.layers.iter().enumerate().filter_map(of_layer).collect()
     }
 
     /// The layer of that name.
@@ -202,19 +254,6 @@ impl LayerConfig for Model {
 
     fn sublayers(&self) -> Vec<(&'static str, &Layer)> {
         self.layers.iter().map(|l| ("layers", l)).collect()
-    }
-}
-
-/// The layers and the graph.
-impl Serialize for Model {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeStruct;
-        let mut out = serializer.serialize_struct("Model", 4)?;
-        out.serialize_field("name", &self.name)?;
-        out.serialize_field("class_name", &self.class)?;
-        out.serialize_field("layers", &self.layers)?;
-        out.serialize_field("graph", &self.graph)?;
-        out.end()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Tables of Keras classes with typed arguments: one row per class.
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::dtype::DTypePolicy;
 use crate::model::snake_case;
@@ -43,6 +43,22 @@ macro_rules! kinds {
                         )?,)*
                     }),)*
                     _ => Ok(Self::Custom { name: class.to_owned(), config: config.clone() }),
+                }
+            }
+
+            /// Its arguments, as [`from_config`](Self::from_config) reads them.
+            pub(crate) fn arguments(&self) -> serde_json::Map<String, serde_json::Value> {
+                let object = match self {
+                    Self::Custom { config, .. } => config.clone(),
+                    // `{class_name, config}`.
+                    own => serde_json::to_value(own)
+                        .ok()
+                        .and_then(|mut object| Some(object.get_mut("config")?.take()))
+                        .unwrap_or_default(),
+                };
+                match object {
+                    serde_json::Value::Object(arguments) => arguments,
+                    _ => serde_json::Map::new(),
                 }
             }
 
@@ -122,6 +138,28 @@ pub(crate) fn class_of<'a>(
     alias.map(|(_, class)| *class).or_else(class).unwrap_or(name)
 }
 
+/// A class of Keras's from `module` with these arguments, as Keras 3 writes it. What is not Keras's
+/// own keeps its name: a function has nothing else.
+pub(crate) fn to_config(
+    module: &str,
+    class: &str,
+    is_own: bool,
+    config: &Map<String, Value>,
+) -> Value {
+    if is_own {
+        return json!({
+            "module": module, "class_name": class, "config": config, "registered_name": null,
+        });
+    }
+    if config.is_empty() || config.contains_key("fn") {
+        return class.rsplit('>').next().into();
+    }
+    json!({
+        "module": null, "class_name": class.rsplit('>').next(), "config": config,
+        "registered_name": class,
+    })
+}
+
 /// Name and arguments of a serialised object: a name, `{class_name, config}`, or a function
 /// `{class_name: "function", config: name}`.
 pub(crate) fn object(value: &Value) -> Option<(&str, &Value)> {
@@ -129,11 +167,16 @@ pub(crate) fn object(value: &Value) -> Option<(&str, &Value)> {
         return Some((name, &Value::Null));
     }
     let class = value.get("class_name")?.as_str()?;
+    // `package>Name` of what its author registered.
+    let registered = value.get("registered_name").and_then(Value::as_str);
+    let registered = registered.filter(|name| name.contains('>') && !name.starts_with("Custom>"));
     let config = value.get("config").unwrap_or(&Value::Null);
     // `tf.keras` wrote "Custom>Adam" for its own new optimizers.
     let class = class.strip_prefix("Custom>").unwrap_or(class);
     match config.as_str() {
-        Some(function) if class == "function" => Some((function, &Value::Null)),
-        _ => Some((class, config)),
+        Some(function) if class == "function" => {
+            Some((registered.unwrap_or(function), &Value::Null))
+        }
+        _ => Some((registered.unwrap_or(class), config)),
     }
 }

@@ -1,9 +1,9 @@
 //! Losses. Source: `keras/src/losses/losses.py`, Keras 3.15.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::kinds::{SHARED_ALIASES, argument, class_of, dtype, kinds, object};
+use super::kinds::{SHARED_ALIASES, argument, class_of, dtype, kinds, object, to_config};
 use crate::{DType, Error, Result};
 
 kinds! {
@@ -122,6 +122,25 @@ impl Loss {
             name: argument(class, config, "name", None)?,
             dtype: dtype(class, config)?,
         })
+    }
+
+    /// As Keras 3 writes it.
+    pub(crate) fn to_config(&self) -> Value {
+        if self.kind == (LossKind::ChosenCrossentropy {}) {
+            return "crossentropy".into();
+        }
+        let is_own = !matches!(self.kind, LossKind::Custom { .. });
+        let mut config = self.kind.arguments();
+        if is_own {
+            config.insert("reduction".into(), json!(self.reduction));
+            if let Some(name) = &self.name {
+                config.insert("name".into(), name.as_str().into());
+            }
+            if let Some(dtype) = self.dtype {
+                config.insert("dtype".into(), dtype.name().into());
+            }
+        }
+        to_config("keras.losses", self.kind.class_name(), is_own, &config)
     }
 }
 

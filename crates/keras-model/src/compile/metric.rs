@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use super::kinds::{SHARED_ALIASES, argument, class_of, dtype, kinds, object};
+use super::kinds::{SHARED_ALIASES, argument, class_of, dtype, kinds, object, to_config};
 use super::loss::{Axes, Loss, LossKind, OneOrMany};
 use crate::model::snake_case;
 use crate::{DType, Error, Result};
@@ -186,6 +186,22 @@ impl Metric {
         let aliases = &[SHARED_ALIASES, ALIASES];
         let class = if is_class { class } else { class_of(class, MetricKind::CLASSES, aliases) };
         Ok(Self { kind: MetricKind::from_config(class, config)?, name, dtype })
+    }
+
+    /// As Keras 3 writes it.
+    pub(crate) fn to_config(&self) -> Value {
+        if matches!(self.kind, MetricKind::ChosenAccuracy {} | MetricKind::ChosenCrossentropy {}) {
+            return self.name.as_deref().unwrap_or(self.kind.name()).into();
+        }
+        let is_own = !matches!(self.kind, MetricKind::Custom { .. });
+        let mut config = self.kind.arguments();
+        if is_own {
+            let name = self.name.as_ref().map(|name| ("name", name.as_str()));
+            let dtype = self.dtype.map(|dtype| ("dtype", dtype.name()));
+            let given = name.into_iter().chain(dtype);
+            config.extend(given.map(|(key, value)| (key.to_owned(), value.into())));
+        }
+        to_config("keras.metrics", self.kind.class_name(), is_own, &config)
     }
 }
 

@@ -8,7 +8,7 @@ mod schedule;
 pub(crate) mod state;
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 pub use loss::{Axes, Loss, LossKind, OneOrMany, Reduction};
 pub use metric::{Metric, MetricKind};
@@ -41,6 +41,18 @@ impl<T> PerOutput<T> {
             Self::One(one) => vec![one],
             Self::List(items) => items.iter().flat_map(Self::flat).collect(),
             Self::Dict(entries) => entries.iter().flat_map(|(_, v)| v.flat()).collect(),
+        }
+    }
+
+    fn to_config(&self, one: &impl Fn(&T) -> Value) -> Value {
+        match self {
+            Self::None => Value::Null,
+            Self::One(value) => one(value),
+            Self::List(items) => items.iter().map(|item| item.to_config(one)).collect(),
+            Self::Dict(entries) => {
+                let entries = entries.iter().map(|(key, item)| (key.clone(), item.to_config(one)));
+                entries.collect::<Map<_, _>>().into()
+            }
         }
     }
 
@@ -142,6 +154,27 @@ impl CompileConfig {
         };
         compiled.unknown(custom, problems);
         compiled
+    }
+
+    /// `compile_config` of a `.keras` file; what it says nothing of has Keras's defaults.
+    pub(crate) fn to_config(&self) -> Map<String, Value> {
+        // Metrics of a single output come as a list.
+        let metrics = |metrics: &PerOutput<Metric>| match metrics.to_config(&Metric::to_config) {
+            one @ (Value::String(_) | Value::Object(_)) if matches!(metrics, PerOutput::One(_)) => {
+                Value::Array(vec![one])
+            }
+            other => other,
+        };
+        let parts = [
+            ("optimizer", self.optimizer.as_ref().map_or(Value::Null, Optimizer::to_config)),
+            ("loss", self.loss.to_config(&Loss::to_config)),
+            ("loss_weights", self.loss_weights.to_config(&|weight| (*weight).into())),
+            ("metrics", metrics(&self.metrics)),
+            ("weighted_metrics", metrics(&self.weighted_metrics)),
+            ("run_eagerly", false.into()),
+            ("steps_per_execution", self.steps_per_execution.into()),
+        ];
+        parts.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
     }
 
     /// Names the classes and functions that are not Keras's own.

@@ -2,10 +2,11 @@
 //! `keras/optimizers.py`, Keras 2.3.1, and `tf_keras/src/optimizers/legacy`, tf_keras 2.21.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
-use super::kinds::{argument, class_of, kinds, object};
+use super::kinds::{argument, class_of, kinds, object, to_config};
 use super::schedule::Schedule;
+use crate::model::snake_case;
 use crate::{Error, Result};
 
 kinds! {
@@ -204,6 +205,98 @@ impl Optimizer {
             gradient_accumulation_steps: get!("gradient_accumulation_steps", None),
             kind,
         })
+    }
+}
+
+impl Optimizer {
+    /// As Keras 3 writes it. What only older Keras has is told in what Keras 3 has: `decay` is a
+    /// schedule.
+    pub(crate) fn to_config(&self) -> Value {
+        let mut config = Map::new();
+        if let Some(name) = &self.name {
+            config.insert("name".into(), name.as_str().into());
+        }
+        let has_rate = match &self.kind {
+            OptimizerKind::LossScaleOptimizer { .. } => false,
+            OptimizerKind::MultiOptimizer { .. } => {
+                config.insert("loss_scale_factor".into(), json!(self.loss_scale_factor));
+                false
+            }
+            _ => true,
+        };
+        if has_rate {
+            let rest = json!({
+                "learning_rate": self.rate().to_config(),
+                "weight_decay": self.weight_decay,
+                "clipnorm": self.clipnorm,
+                "global_clipnorm": self.global_clipnorm,
+                "clipvalue": self.clipvalue,
+                "use_ema": self.use_ema,
+                "ema_momentum": self.ema_momentum,
+                "ema_overwrite_frequency": self.ema_overwrite_frequency,
+                "loss_scale_factor": self.loss_scale_factor,
+                "gradient_accumulation_steps": self.gradient_accumulation_steps,
+            });
+            config.extend(rest.as_object().cloned().unwrap_or_default());
+        }
+        config.extend(self.kind.arguments());
+        match &self.kind {
+            OptimizerKind::LossScaleOptimizer { inner_optimizer, .. } => {
+                config.insert("inner_optimizer".into(), inner_optimizer.to_config());
+            }
+            OptimizerKind::MultiOptimizer { optimizer_map } => {
+                config.insert("optimizer_map".into(), optimizer_map.to_config());
+            }
+            // A constant of Keras 3.
+            OptimizerKind::Nadam { .. } => _ = config.remove("schedule_decay"),
+            _ => {}
+        }
+        let is_own = !matches!(self.kind, OptimizerKind::Custom { .. });
+        to_config("keras.optimizers", self.kind.class_name(), is_own, &config)
+    }
+
+    /// Its name in paths of Keras 3: its own, or that of its class.
+    pub(crate) fn keras3_name(&self) -> String {
+        self.name.clone().unwrap_or_else(|| snake_case(self.kind.class_name()))
+    }
+
+    /// The learning rate with the decay of older Keras in it.
+    pub(crate) fn rate(&self) -> LearningRate {
+        match &self.learning_rate {
+            LearningRate::Constant(rate) if self.decay != 0.0 => {
+                LearningRate::Schedule(Schedule::InverseTimeDecay {
+                    initial_learning_rate: *rate,
+                    decay_steps: 1.0,
+                    decay_rate: self.decay,
+                    staircase: false,
+                })
+            }
+            other => other.clone(),
+        }
+    }
+}
+
+impl LearningRate {
+    fn to_config(&self) -> Value {
+        match self {
+            Self::Constant(rate) => (*rate).into(),
+            Self::Schedule(schedule) => {
+                let is_own = !matches!(schedule, Schedule::Custom { .. });
+                let module = "keras.optimizers.schedules";
+                to_config(module, schedule.class_name(), is_own, &schedule.arguments())
+            }
+        }
+    }
+}
+
+impl OptimizerMap {
+    fn to_config(&self) -> Value {
+        let map = self.optimizer_map.iter();
+        let map: Map<_, _> = map.map(|(key, one)| (key.clone(), one.to_config())).collect();
+        let mut config = Map::new();
+        config.insert("default_optimizer".into(), self.default_optimizer.to_config());
+        config.insert("optimizer_map".into(), map.into());
+        to_config("keras.optimizers", "OptimizerMap", true, &config)
     }
 }
 

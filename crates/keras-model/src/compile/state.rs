@@ -4,6 +4,8 @@
 //! (Keras 3.15), `tf_keras/src/optimizers` and its folder `legacy` (tf_keras 2.21),
 //! `keras/optimizers.py` (Keras 1.2.2, 2.0.9, 2.3.1).
 
+use std::ops::Range;
+
 use serde::Serialize;
 
 use super::optimizer::{LearningRate, Optimizer, OptimizerKind, OptimizerMap};
@@ -44,7 +46,7 @@ pub struct OptimizerState {
     pub layout: StateLayout,
     /// Variables that belong to no variable of the model: `iteration`, `learning_rate`... Those of
     /// an optimizer within another one have its name in front: `adam/iteration`.
-    pub scalars: Vec<(String, StoredWeight)>,
+    pub scalars: Vec<(String, Weight)>,
     /// Those that do.
     pub slots: Vec<StateVariable>,
     /// What the optimizer's variables take once it is built; a file that was never trained may
@@ -102,7 +104,7 @@ impl OptimizerState {
         let mut by_slot: Vec<(&'static str, Vec<(usize, &StoredWeight)>)> = Vec::new();
         for (entry, array) in list.iter().zip(stored) {
             match entry {
-                Entry::Scalar(name) => scalars.push((name.clone(), array.clone())),
+                Entry::Scalar(name) => scalars.push((name.clone(), Weight::from(array))),
                 Entry::Placeholder => {}
                 Entry::Slot { slot, array: at, .. } => {
                     match by_slot.iter_mut().find(|(name, _)| name == slot) {
@@ -120,6 +122,100 @@ impl OptimizerState {
             })
             .collect();
         Some(Self { layout, scalars, slots, size })
+    }
+}
+
+/// What Keras 3 keeps for an optimizer, in its order.
+#[derive(Debug, Default)]
+pub(crate) struct Keras3State {
+    /// Paths and elements: `adam/iteration`, `adam/dense_kernel_momentum`.
+    pub variables: Vec<(String, Weight)>,
+    /// Optimizers within it, each with the part of the list that is its own: weights files have it
+    /// twice.
+    pub inner: Vec<(String, Range<usize>)>,
+}
+
+impl OptimizerState {
+    /// The same state as Keras 3 keeps it; else what cannot be carried over.
+    pub(crate) fn to_keras3(
+        &self,
+        optimizer: &Optimizer,
+        model: &Variables,
+    ) -> Result<Keras3State, String> {
+        let optimizer = &Optimizer { learning_rate: optimizer.rate(), ..optimizer.clone() };
+        let owners = slots::owners(model);
+        let trained = trained(&owners, &[], StateLayout::Keras3);
+        let lists = lists(optimizer, StateLayout::Keras3, &trained);
+        // Compiled and never trained: there are no slots yet.
+        let list = if self.slots.is_empty() { lists.last() } else { lists.first() };
+        let name = optimizer.keras3_name();
+        let mut variables = Vec::new();
+        for entry in list.into_iter().flatten() {
+            variables.push(match entry {
+                Entry::Scalar(scalar) => {
+                    let path = if scalar.contains('/') {
+                        scalar.clone()
+                    } else {
+                        format!("{name}/{scalar}")
+                    };
+                    (path, self.scalar(scalar, optimizer)?)
+                }
+                Entry::Placeholder => continue,
+                Entry::Slot { slot, array, shape } => {
+                    let Some(t) = trained.get(*array) else { continue };
+                    let path = format!("{name}/{}_{slot}", t.path.replace('/', "_"));
+                    let layer = owners.get(t.owner).map_or("", |owner| &owner.path);
+                    (path, self.slot(slot, layer, &t.spec.name, shape)?)
+                }
+            });
+        }
+        let inner = holder(optimizer, &trained).map(|holder| holder.parts());
+        Ok(Keras3State { variables, inner: inner.unwrap_or_default() })
+    }
+
+    fn scalar(&self, name: &str, optimizer: &Optimizer) -> Result<Weight, String> {
+        let known = self.scalars.iter().find(|(known, _)| known == name).map(|(_, weight)| weight);
+        let is_count = name.ends_with("iteration") || name == "step_counter";
+        match (known, &optimizer.learning_rate) {
+            (Some(weight), _) if is_count && weight.dtype != DType::Int64 => {
+                // Keras 1 counted in floats.
+                let count = weight.to_f64().map_err(|e| e.to_string())?.first().copied();
+                #[expect(clippy::cast_possible_truncation, reason = "a count of steps is whole")]
+                let count = count.unwrap_or(0.0) as i64;
+                Ok(Weight::scalar(name, DType::Int64, count.to_le_bytes().to_vec()))
+            }
+            (Some(weight), _) => Ok(weight.clone()),
+            (None, LearningRate::Constant(rate)) if name == "learning_rate" => {
+                #[expect(clippy::cast_possible_truncation, reason = "Keras keeps it so")]
+                let rate = *rate as f32;
+                Ok(Weight::scalar(name, DType::Float32, rate.to_le_bytes().to_vec()))
+            }
+            // The file never counted, and what it updates with does not.
+            (None, LearningRate::Constant(_)) if name == "iteration" && !counts(optimizer) => {
+                Ok(Weight::scalar(name, DType::Int64, vec![0; 8]))
+            }
+            _ => Err(format!("the file has no {name}")),
+        }
+    }
+
+    fn slot(
+        &self,
+        slot: &str,
+        layer: &str,
+        variable: &str,
+        shape: &[usize],
+    ) -> Result<Weight, String> {
+        let is_it = |state: &&StateVariable| {
+            state.slot == slot
+                && slots::fold(&state.weight.layer) == slots::fold(layer)
+                && state.weight.name == variable
+        };
+        match self.slots.iter().find(is_it) {
+            Some(state) => Ok(state.weight.clone()),
+            // A dummy of Adafactor.
+            None if shape.is_empty() => Ok(Weight::scalar(slot, DType::Float32, vec![0; 4])),
+            None => Err(format!("the file has no {slot} of {layer}/{variable}")),
+        }
     }
 }
 
@@ -210,19 +306,12 @@ fn lists(optimizer: &Optimizer, layout: StateLayout, trained: &[Trained<'_>]) ->
             let before: &[_] =
                 if scheduled { &["iteration"] } else { &["iteration", "learning_rate"] };
             let behind = if nadam { scalars(&["u_product"], "") } else { vec![] };
-            let mut lists = match &optimizer.kind {
-                OptimizerKind::LossScaleOptimizer { inner_optimizer, .. } => {
-                    let own = ["iteration", "learning_rate", "step_counter", "dynamic_scale"];
-                    inner(&own, &[(inner_optimizer, trained.to_vec())], layout)
-                }
-                OptimizerKind::MultiOptimizer { optimizer_map } => {
-                    inner(&["iteration", "learning_rate"], &optimizer_map.share(trained), layout)
-                }
-                _ => vec![list(before, &behind)],
+            let whole = match holder(optimizer, trained) {
+                Some(holder) => holder.list(layout),
+                None => list(before, &behind),
             };
             // Compiled and never trained: the slots may be missing.
-            lists.push(scalars(before, ""));
-            lists
+            vec![whole, scalars(before, "")]
         }
         TfKerasLegacy if nadam => vec![list(&["iteration", "momentum_cache"], &[])],
         TfKeras | TfKerasLegacy => vec![list(&["iteration"], &[]), scalars(&["iteration"], "")],
@@ -242,23 +331,67 @@ fn scalars(names: &[&str], before: &str) -> Vec<Entry> {
     names.iter().map(|name| Entry::Scalar(format!("{before}{name}"))).collect()
 }
 
-/// The list of an optimizer that holds others: its own variables, then theirs.
-fn inner(
-    own: &[&str],
-    optimizers: &[(&Optimizer, Vec<Trained<'_>>)],
-    layout: StateLayout,
-) -> Vec<Vec<Entry>> {
-    let mut list = scalars(own, "");
-    for (optimizer, trained) in optimizers {
-        let name = optimizer.name.as_deref().unwrap_or("inner");
-        for mut entry in lists(optimizer, layout, trained).into_iter().next().unwrap_or_default() {
-            if let Entry::Scalar(scalar) = &mut entry {
-                scalar.insert_str(0, &format!("{name}/"));
-            }
-            list.push(entry);
+/// Whether an update depends on the number of those before, the learning rate aside.
+const fn counts(optimizer: &Optimizer) -> bool {
+    use OptimizerKind::{Adadelta, Adagrad, RMSprop, SGD};
+    !matches!(&optimizer.kind, SGD { .. } | RMSprop { .. } | Adagrad { .. } | Adadelta { .. })
+}
+
+/// What an optimizer that holds others has of its own, and those that it holds: the attribute, the
+/// optimizer, and what it trains.
+struct Holder<'o, 'a> {
+    own: &'static [&'static str],
+    held: Vec<(String, &'o Optimizer, Vec<Trained<'a>>)>,
+}
+
+fn holder<'o, 'a>(optimizer: &'o Optimizer, trained: &[Trained<'a>]) -> Option<Holder<'o, 'a>> {
+    Some(match &optimizer.kind {
+        OptimizerKind::LossScaleOptimizer { inner_optimizer, .. } => Holder {
+            own: &["iteration", "learning_rate", "step_counter", "dynamic_scale"],
+            held: vec![("inner_optimizer".to_owned(), inner_optimizer, trained.to_vec())],
+        },
+        OptimizerKind::MultiOptimizer { optimizer_map } => {
+            let shares = optimizer_map.share(trained).into_iter();
+            let attribute = |(optimizer, share): (&'o Optimizer, _)| {
+                (format!("optimizers/{}", inner_name(optimizer)), optimizer, share)
+            };
+            Holder { own: &["iteration", "learning_rate"], held: shares.map(attribute).collect() }
         }
+        _ => return None,
+    })
+}
+
+fn inner_name(optimizer: &Optimizer) -> &str {
+    optimizer.name.as_deref().unwrap_or("inner")
+}
+
+impl Holder<'_, '_> {
+    /// Its own variables, then theirs.
+    fn list(&self, layout: StateLayout) -> Vec<Entry> {
+        let mut list = scalars(self.own, "");
+        for (_, optimizer, trained) in &self.held {
+            let name = inner_name(optimizer);
+            let inner = lists(optimizer, layout, trained).into_iter().next();
+            for mut entry in inner.unwrap_or_default() {
+                if let Entry::Scalar(scalar) = &mut entry {
+                    scalar.insert_str(0, &format!("{name}/"));
+                }
+                list.push(entry);
+            }
+        }
+        list
     }
-    vec![list]
+
+    /// For each of those that it holds its attribute and its part of the list.
+    fn parts(&self) -> Vec<(String, Range<usize>)> {
+        let mut start = self.own.len();
+        let part = |(attribute, optimizer, trained): &(String, &Optimizer, Vec<Trained<'_>>)| {
+            let lists = lists(optimizer, StateLayout::Keras3, trained);
+            let end = start.saturating_add(lists.first().map_or(0, Vec::len));
+            (attribute.clone(), std::mem::replace(&mut start, end)..end)
+        };
+        self.held.iter().map(part).collect()
+    }
 }
 
 impl OptimizerMap {

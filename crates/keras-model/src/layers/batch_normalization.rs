@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::axes::{Axes, last};
-use super::{LayerConfig, Mask, yes};
+use super::{LayerConfig, Mask, Today, yes};
 use crate::json::Float;
 use crate::objects::{Constraint, Initializer, Regularizer};
 use crate::variables::{VariableSpec, Variables};
@@ -69,7 +69,7 @@ pub struct BatchNormalization {
     pub renorm_momentum: Float,
     /// Keras 1: 0 as above; 1 normalises each sample by itself over `axis`; 2 takes the batch's
     /// statistics in prediction too.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub mode: u8,
 }
 
@@ -79,6 +79,11 @@ const fn momentum() -> Float {
 
 const fn epsilon() -> Float {
     Float(1e-3)
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+const fn is_zero(mode: &u8) -> bool {
+    *mode == 0
 }
 
 impl LayerConfig for BatchNormalization {
@@ -114,5 +119,13 @@ impl LayerConfig for BatchNormalization {
 
     fn mask(&self) -> Mask {
         Mask::Passes
+    }
+
+    fn today(&self) -> Today {
+        match (&self.axis, self.mode) {
+            (Axes::One(_), 0) => Today::Same,
+            (Axes::Many(_), 0) => Today::Gone("several axes"),
+            _ => Today::Gone("mode 1 or 2"),
+        }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::arrays::KernelAndBias;
 use super::quantized::Lora;
 use super::spatial::{DataFormat, Padding, Sizes, Window, channels};
-use super::{LayerConfig, yes};
+use super::{LayerConfig, Today, yes};
 use crate::activations::Activation;
 use crate::variables::{VariableSpec, Variables};
 use crate::{Call, KerasTensor, Result};
@@ -88,5 +88,9 @@ impl<const RANK: usize> LayerConfig for Conv<RANK> {
         let mut own = vec![VariableSpec::new("kernel", shape, dtype)];
         own.extend(self.use_bias.then(|| VariableSpec::new("bias", [self.filters], dtype)));
         Ok(self.lora.extend(own, "kernel"))
+    }
+
+    fn today(&self) -> Today {
+        self.padding.today()
     }
 }

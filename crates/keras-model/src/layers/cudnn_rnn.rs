@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::arrays::RecurrentKernels;
 use super::recurrent::{Options, part};
-use super::{LayerConfig, Mask, Step, yes};
+use super::{LayerConfig, Mask, Step, Today, yes};
 use crate::variables::{VariableSpec, Variables};
 use crate::{Call, KerasTensor, Result, Shape};
 
@@ -71,5 +71,9 @@ impl<const GATES: usize> LayerConfig for CuDNN<GATES> {
 
     fn mask(&self) -> Mask {
         self.options.mask()
+    }
+
+    fn today(&self) -> Today {
+        Today::CLASS
     }
 }

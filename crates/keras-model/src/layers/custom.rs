@@ -25,6 +25,8 @@ impl<T: LayerConfig + Any + Send + Sync> CustomConfig for T {}
 pub struct Custom {
     /// `package>Name` for registered classes and functions, else the class's or function's name.
     pub registered_name: String,
+    /// The Python module of its class, if the file says it.
+    pub module: Option<String>,
     /// Its config as in the file; `null` for a function that stands under its name alone.
     pub config: Value,
     /// What the caller's `custom_objects` made of it.
@@ -42,13 +44,22 @@ impl Custom {
         let name = name.unwrap_or_default();
         let config = object.get("config").cloned().unwrap_or_default();
         let layer = custom_layer(object).map(|l| l.layer(&config)).transpose()?;
-        Ok(Self { registered_name: name.to_owned(), config, layer })
+        // Where older files say nothing, all layers were taken for Keras's.
+        let module = text("module").filter(|m| *m != "keras.layers" || name == "Lambda");
+        let module = module.map(str::to_owned);
+        Ok(Self { registered_name: name.to_owned(), module, config, layer })
     }
 
     /// A function that stands under its name: `my_activation`.
     pub(crate) fn function(name: &str) -> Result<Self> {
         let layer = custom_layer(&Value::from(name)).map(|l| l.layer(&Value::Null)).transpose()?;
-        Ok(Self { registered_name: name.to_owned(), config: Value::Null, layer })
+        Ok(Self { registered_name: name.to_owned(), module: None, config: Value::Null, layer })
+    }
+
+    /// Its config as it is saved: what the caller's layer says, else as it was read.
+    pub(crate) fn to_config(&self) -> Value {
+        let own = self.layer.as_ref().and_then(|layer| layer.config());
+        own.unwrap_or_else(|| self.config.clone())
     }
 
     fn known(&self, call: &Call<'_>) -> Result<&dyn CustomConfig> {
@@ -65,7 +76,13 @@ impl Custom {
             config if self.registered_name == LAMBDA => {
                 json!({"class_name": LAMBDA_CLASS, "config": config})
             }
-            config => json!({"class_name": self.registered_name, "config": config}),
+            config => {
+                let class = self.registered_name.rsplit('>').next();
+                json!({
+                    "module": self.module, "class_name": class, "config": config,
+                    "registered_name": self.registered_name,
+                })
+            }
         }
     }
 }
@@ -99,6 +116,7 @@ impl fmt::Debug for Custom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Custom")
             .field("registered_name", &self.registered_name)
+            .field("module", &self.module)
             .field("config", &self.config)
             .field("known", &self.layer.is_some())
             .finish()

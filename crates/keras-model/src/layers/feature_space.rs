@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::input_layer::InputLayer;
 use super::recurrent::part;
-use super::{Base, Layer, LayerConfig};
+use super::{Base, FEATURE_SPACE, Layer, LayerConfig};
 use crate::graph::{Graph, Node, TensorRef};
 use crate::model::{ModelClass, StoreNames};
 use crate::variables::{Sublayer, Variables};
@@ -22,6 +22,7 @@ pub struct FeatureSpace {
     /// One tensor or one for each column.
     pub output_mode: FeatureOutput,
     /// Pairs of columns that are hashed together.
+    #[serde(serialize_with = "as_list")]
     pub crosses: Vec<Cross>,
     /// Bins of a cross that says nothing else.
     pub crossing_dim: Option<usize>,
@@ -85,7 +86,17 @@ fn as_map<S: serde::Serializer>(
     features: &[(String, Feature)],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(features.iter().map(|(name, feature)| (name, feature)))
+    let object = |feature| part_object("Feature", feature);
+    serializer.collect_map(features.iter().map(|(name, feature)| (name, object(feature))))
+}
+
+fn as_list<S: serde::Serializer>(crosses: &[Cross], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(crosses.iter().map(|cross| part_object("Cross", cross)))
+}
+
+/// A part that has a config, as Keras writes what it does not export.
+fn part_object(class: &str, part: &impl Serialize) -> Value {
+    json!({"module": FEATURE_SPACE, "class_name": class, "config": part, "registered_name": class})
 }
 
 impl<'de> Deserialize<'de> for FeatureSpace {
@@ -134,6 +145,13 @@ impl Cross {
 }
 
 impl FeatureSpace {
+    /// What Keras builds the layers from before it gives them what they learned.
+    pub(super) fn build_config(&self) -> Value {
+        let features = self.features.iter();
+        let built = |(name, _): &(String, _)| (name.clone(), json!({"input_shape": [null, 1]}));
+        features.map(built).collect::<Map<_, _>>().into()
+    }
+
     /// The call of the layer that prepares a column of the table.
     fn inputs(call: &Call<'_>, name: &str, feature: &Feature) -> Inputs {
         let given = match call.inputs.args.first() {
@@ -175,7 +193,7 @@ pub(crate) fn as_model(layer: Layer) -> Layer {
     let base = layer.base.clone();
     layers.push(layer);
     let (name, class) = (base.name.clone(), ModelClass::Layer);
-    let model = Model { name, class, layers, graph: Graph { nodes, inputs, outputs } };
+    let model = Model { name, class, layers, graph: Graph::new(nodes, inputs, outputs) };
     Layer { base, kind: Kind::Model(Box::new(model)) }
 }
 

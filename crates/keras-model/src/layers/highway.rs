@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LayerConfig, yes};
+use super::{LayerConfig, Today, yes};
 use crate::activations::Activation;
 use crate::objects::{Constraint, Initializer, Regularizer};
 use crate::variables::{VariableSpec, Variables};
@@ -54,5 +54,9 @@ impl LayerConfig for Highway {
             );
         }
         Ok(Variables::of(own))
+    }
+
+    fn today(&self) -> Today {
+        Today::CLASS
     }
 }

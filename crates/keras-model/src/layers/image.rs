@@ -27,6 +27,16 @@ impl Factor {
         }
     }
 
+    /// As whole numbers, where Keras computes in those.
+    pub(super) fn whole<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[expect(clippy::cast_possible_truncation, reason = "a file that says 2.5 bits is wrong")]
+        let whole = |float: &Float| float.0 as i64;
+        match self {
+            Self::One(bits) => whole(bits).serialize(serializer),
+            Self::Range(ends) => ends.each_ref().map(whole).serialize(serializer),
+        }
+    }
+
     /// From 0 to that.
     pub(super) const fn upper(to: f64) -> Self {
         Self::Range([Float(0.0), Float(to)])

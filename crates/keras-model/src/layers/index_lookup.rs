@@ -33,7 +33,7 @@ pub struct IndexLookup {
     #[serde(default)]
     pub vocabulary_size: Option<usize>,
     /// Type of the tokens; strings for `StringLookup`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vocabulary_dtype: Option<DType>,
     /// Weights of the tokens for `tf_idf`, if they were given.
     #[serde(default)]
@@ -51,13 +51,13 @@ pub struct IndexLookup {
     #[serde(default)]
     pub pad_to_max_tokens: bool,
     /// How an unknown token finds its place.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub oov_method: Option<String>,
     /// Keys of the hash of unknown tokens.
     #[serde(default)]
     pub salt: Option<Value>,
     /// Encoding of the tokens.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoding: Option<String>,
 }
 

@@ -13,16 +13,16 @@ pub struct Lambda {
     #[serde(default)]
     pub function: Value,
     /// What kind of thing `function` is, before Keras 3: `lambda`, `function`, `raw`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub function_type: Option<String>,
     /// Shape of the output without the batch, or a list of these, or a function.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_shape: Option<Value>,
     /// A mask for the output, or a function that makes it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mask: Option<Value>,
     /// Further arguments of the function.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Value>,
 }
 

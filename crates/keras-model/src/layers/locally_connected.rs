@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::arrays::KernelAndBias;
 use super::conv::one;
 use super::spatial::{DataFormat, Padding, Sizes, Window, channels};
-use super::{LayerConfig, yes};
+use super::{LayerConfig, Today, yes};
 use crate::activations::Activation;
 use crate::variables::{VariableSpec, Variables};
 use crate::{Call, KerasTensor, Result, Shape};
@@ -129,5 +129,9 @@ impl<const RANK: usize> LayerConfig for LocallyConnected<RANK> {
         let bias = [&output[..], &[self.filters]].concat();
         own.extend(self.use_bias.then(|| VariableSpec::new("bias", bias, dtype)));
         Ok(Variables::of(own))
+    }
+
+    fn today(&self) -> Today {
+        Today::CLASS
     }
 }

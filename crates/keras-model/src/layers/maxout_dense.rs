@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LayerConfig, yes};
+use super::{LayerConfig, Today, yes};
 use crate::objects::{Constraint, Initializer, Regularizer};
 use crate::variables::{VariableSpec, Variables};
 use crate::{Call, KerasTensor, Result};
@@ -54,5 +54,9 @@ impl LayerConfig for MaxoutDense {
         let bias = [self.nb_feature, self.units];
         own.extend(self.use_bias.then(|| VariableSpec::new("bias", bias, dtype)));
         Ok(Variables::of(own))
+    }
+
+    fn today(&self) -> Today {
+        Today::CLASS
     }
 }

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::concatenate::Concatenate;
-use super::dot::{DotAxes, product};
-use super::{LayerConfig, Mask};
+use super::dot::{Dot, DotAxes, product};
+use super::merging::Elementwise;
+use super::{Kind, LayerConfig, Mask, Today};
 use crate::{Call, Dim, KerasTensor, Result, Shape};
 
 /// Joins a list of tensors in one of several ways. Its rule for masks is not that of the layers
@@ -118,6 +119,23 @@ impl LayerConfig for Merge {
             MergeBy::Function(_) if self.output_mask.is_some() => Mask::Creates,
             MergeBy::Function(_) => Mask::Drops,
         }
+    }
+
+    /// The layer that does the same, but for masks: of inputs that have none.
+    fn today(&self) -> Today {
+        let MergeBy::Rule(rule) = self.mode else { return Today::Gone("a function as mode") };
+        let elementwise = || Box::new(Elementwise {});
+        Today::As(match rule {
+            MergeRule::Sum => Kind::Add(elementwise()),
+            MergeRule::Mul => Kind::Multiply(elementwise()),
+            MergeRule::Ave => Kind::Average(elementwise()),
+            MergeRule::Max => Kind::Maximum(elementwise()),
+            MergeRule::Concat => {
+                Kind::Concatenate(Box::new(Concatenate { axis: self.concat_axis }))
+            }
+            MergeRule::Dot => Kind::Dot(Box::new(Dot { axes: self.dot_axes, normalize: false })),
+            MergeRule::Cos => return Today::Gone("mode cos"),
+        })
     }
 }
 

@@ -22,11 +22,13 @@ use std::cell::Cell;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
 use crate::custom_objects::custom_layer;
+use crate::model::ModelClass;
 use crate::objects::Regularizer;
 use crate::ops::Operation;
+pub use crate::today::Today;
 use crate::variables::Variables;
 use crate::weights::StoredForm;
 use crate::{Call, DTypePolicy, Error, Inputs, KerasTensor, Model, Result, Shape};
@@ -79,6 +81,17 @@ pub trait LayerConfig {
     /// The layers that it holds, with the attribute that holds each.
     fn sublayers(&self) -> Vec<(&'static str, &Layer)> {
         Vec::new()
+    }
+
+    /// The config that a layer of the caller's is saved with, where that is not the one it was made
+    /// from.
+    fn config(&self) -> Option<Value> {
+        None
+    }
+
+    /// What Keras 3 has in its place. Most layers are in Keras 3 as they are.
+    fn today(&self) -> Today {
+        Today::Same
     }
 }
 
@@ -148,12 +161,21 @@ macro_rules! layers {
                 }
             }
 
-            fn serialize_config<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            /// The class of a layer of Keras's own.
+            pub(crate) const fn class(&self) -> Option<&'static str> {
                 match self {
-                    $(Self::$variant(config) => config.serialize(serializer),)*
-                    Self::Model(config) => config.serialize(serializer),
-                    Self::Operation(config) => config.serialize(serializer),
-                    Self::Custom(config) => config.serialize(serializer),
+                    $(Self::$variant(_) => Some($class),)*
+                    Self::Model(_) | Self::Operation(_) | Self::Custom(_) => None,
+                }
+            }
+
+            /// Its arguments by the names of the class's constructor.
+            fn to_config(&self) -> serde_json::Result<Value> {
+                match self {
+                    $(Self::$variant(config) => serde_json::to_value(config),)*
+                    Self::Model(config) => Ok(config.to_config()),
+                    Self::Operation(config) => Ok(config.config.clone()),
+                    Self::Custom(config) => Ok(config.to_config()),
                 }
             }
         }
@@ -553,6 +575,9 @@ layers! {
     "ZeroPadding3D" => ZeroPadding3D(zero_padding3d::ZeroPadding3D),
 }
 
+/// Where Keras has the parts of a `FeatureSpace` that are not exported.
+const FEATURE_SPACE: &str = "keras.src.layers.preprocessing.feature_space";
+
 /// The exported class that a class of Keras's own without a name outside is: parts of a
 /// `FeatureSpace`. Source: `keras/src/layers/preprocessing/feature_space.py`, Keras 3.15.
 pub(crate) fn public(class: &str) -> &str {
@@ -609,6 +634,7 @@ impl Layer {
             .get("class_name")
             .and_then(Value::as_str)
             .ok_or_else(|| Error::config("layer", "has no class_name"))?;
+        let class = EXPORTED.iter().find(|(_, name)| *name == class).map_or(class, |(own, _)| own);
         let config = object.get("config").unwrap_or(&Value::Null);
         let name = config.get("name").and_then(Value::as_str).unwrap_or(class);
         let wrong = |e: ConfigError| {
@@ -658,23 +684,103 @@ impl<'de> Deserialize<'de> for Layer {
     }
 }
 
-/// As Keras 3 writes it: `{class_name, config}`.
+/// As [`Layer::to_config`].
 impl Serialize for Layer {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeStruct;
-        struct Config<'a>(&'a Kind);
-        impl Serialize for Config<'_> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                self.0.serialize_config(serializer)
+        self.to_config().serialize(serializer)
+    }
+}
+
+/// Classes whose exported name, which stands in files, is not their own.
+const EXPORTED: &[(&str, &str)] = &[("GroupedQueryAttention", "GroupQueryAttention")];
+
+/// What the constructors of these classes do not take: of what all layers have, or of what layers of
+/// more axes have.
+const WITHOUT: &[(&str, &[&str])] = &[
+    ("Cropping1D", &["data_format"]),
+    ("Discretization", &["trainable"]),
+    ("FeatureSpace", &["trainable", "dtype"]),
+    ("Functional", &["dtype"]),
+    ("InputLayer", &["trainable"]),
+    ("IntegerLookup", &["encoding"]),
+    ("Pipeline", &["trainable", "dtype"]),
+    ("SpatialDropout1D", &["trainable", "data_format"]),
+    ("SpatialDropout2D", &["trainable"]),
+    ("SpatialDropout3D", &["trainable"]),
+    ("StringLookup", &["vocabulary_dtype"]),
+    ("UpSampling1D", &["data_format", "interpolation"]),
+    ("UpSampling3D", &["interpolation"]),
+];
+
+impl Layer {
+    /// As Keras 3 writes it: `{module, class_name, config, registered_name}`, what
+    /// `keras.saving.serialize_keras_object(layer)` gives. [`from_config`](Self::from_config) reads
+    /// it again. A class that Keras 3 has not keeps its name.
+    ///
+    /// ```
+    /// use serde_json::json;
+    ///
+    /// let relu = json!({"class_name": "ReLU", "config": {"name": "act", "max_value": 6.0}});
+    /// let relu = keras_model::Layer::from_config(&relu)?.to_config();
+    /// assert_eq!(relu["module"], "keras.layers");
+    /// assert_eq!(relu["config"]["negative_slope"], 0.0);
+    /// # Ok::<(), keras_model::Error>(())
+    /// ```
+    pub fn to_config(&self) -> Value {
+        let Base { class, name, trainable, dtype, stored: _, activity_regularizer } = &self.base;
+        let (module, registered_name): (Option<&str>, Option<&str>) = match &self.kind {
+            // What was saved by itself stands behind its inputs.
+            Kind::Model(model) if model.class == ModelClass::Layer => {
+                return model.layers.last().map(Self::to_config).unwrap_or_default();
+            }
+            Kind::Model(model) if model.class == ModelClass::Sequential => (Some("keras"), None),
+            Kind::Model(_) => (Some("keras.src.models.functional"), Some(class)),
+            Kind::Operation(operation) => (operation.module(), Some(class)),
+            Kind::Custom(custom) => (custom.module.as_deref(), Some(&custom.registered_name)),
+            Kind::FeatureSpace(_) => (Some("keras.utils"), None),
+            Kind::LayerScale(_) => (Some("keras.src.applications.convnext"), Some(class)),
+            Kind::CustomScaleLayer(_) => {
+                (Some("keras.src.applications.inception_resnet_v2"), Some(class))
+            }
+            _ if public(class) != class => (Some(FEATURE_SPACE), Some(class)),
+            _ => (Some("keras.layers"), None),
+        };
+        let own = self.kind.to_config().unwrap_or_default();
+        let mut config = Map::new();
+        config.insert("name".into(), name.as_str().into());
+        if !matches!(self.kind, Kind::Operation(_) | Kind::Custom(_)) {
+            config.insert("trainable".into(), (*trainable).into());
+            config.insert("dtype".into(), json!(dtype));
+            if let Some(regularizer) = activity_regularizer {
+                config.insert("activity_regularizer".into(), json!(regularizer));
             }
         }
-        let mut out = serializer.serialize_struct("Layer", 5)?;
-        out.serialize_field("class_name", &self.base.class)?;
-        out.serialize_field("name", &self.base.name)?;
-        out.serialize_field("trainable", &self.base.trainable)?;
-        out.serialize_field("dtype", &self.base.dtype.name)?;
-        out.serialize_field("config", &Config(&self.kind))?;
-        out.end()
+        let own = own.as_object();
+        let arguments = own.into_iter().flatten();
+        config.extend(arguments.map(|(key, value)| (key.clone(), value.clone())));
+        config.insert("name".into(), name.as_str().into());
+        if matches!(self.kind, Kind::Custom(_)) {
+            // What its constructor takes only its author knows.
+            let takes_name = own.is_some_and(|own| own.contains_key("name"));
+            config.retain(|key, _| takes_name || key != "name");
+        }
+        if let Some((_, without)) = WITHOUT.iter().find(|(known, _)| known == class) {
+            config.retain(|key, _| !without.contains(&key.as_str()));
+        }
+        let class =
+            EXPORTED.iter().find(|(own, _)| own == class).map_or(&**class, |(_, name)| name);
+        let object = [
+            ("module", json!(module)),
+            ("class_name", class.into()),
+            ("config", config.into()),
+            ("registered_name", json!(registered_name)),
+        ];
+        let build = match &self.kind {
+            Kind::FeatureSpace(space) => Some(("build_config", space.build_config())),
+            _ => None,
+        };
+        let object = object.into_iter().chain(build);
+        object.map(|(key, value)| (key.to_owned(), value)).collect::<Map<_, _>>().into()
     }
 }
 

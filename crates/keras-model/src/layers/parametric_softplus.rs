@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::axes::Axes;
 use super::prelu::parameter_shape;
-use super::{LayerConfig, Mask};
+use super::{LayerConfig, Mask, Today};
 use crate::json::Float;
 use crate::variables::{VariableSpec, Variables};
 use crate::{Call, KerasTensor, Result};
@@ -47,5 +47,9 @@ impl LayerConfig for ParametricSoftplus {
 
     fn mask(&self) -> Mask {
         Mask::Passes
+    }
+
+    fn today(&self) -> Today {
+        Today::CLASS
     }
 }

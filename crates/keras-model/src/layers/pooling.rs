@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::LayerConfig;
 use super::spatial::{DataFormat, Padding, Sizes, Window};
+use super::{LayerConfig, Today};
 use crate::{Call, KerasTensor, Result};
 
 /// One value for each window over `RANK` spatial axes; the class says which.
@@ -37,5 +37,9 @@ impl<const RANK: usize> LayerConfig for Pooling<RANK> {
         };
         let channels = shape.dim(self.data_format.channel_axis()).flatten();
         Ok(call.output(window.output(call, channels)?))
+    }
+
+    fn today(&self) -> Today {
+        self.padding.today()
     }
 }

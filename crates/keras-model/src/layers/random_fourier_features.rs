@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::LayerConfig;
+use super::{LayerConfig, Today};
 use crate::json::Float;
 use crate::variables::{VariableSpec, Variables};
 use crate::{Call, DType, KerasTensor, Result};
@@ -40,5 +40,9 @@ impl LayerConfig for RandomFourierFeatures {
             VariableSpec::non_trainable("unscaled_kernel", kernel, dtype),
             VariableSpec::non_trainable("bias", [self.output_dim], dtype),
         ]))
+    }
+
+    fn today(&self) -> Today {
+        Today::CLASS
     }
 }

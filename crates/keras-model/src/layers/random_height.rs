@@ -4,9 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::LayerConfig;
 use super::image::Factor;
 use super::up_sampling::Interpolation;
+use super::{LayerConfig, Today};
 use crate::{Call, KerasTensor, Result};
 
 /// Makes images higher or lower, while training.
@@ -26,5 +26,9 @@ impl LayerConfig for RandomHeight {
     /// `[batch, rows, columns, channels]` (or one image) with one length not known.
     fn output(&self, call: &Call<'_>) -> Result<Vec<KerasTensor>> {
         super::image::output(call, |shape| Ok(shape.with_dim(-3, None)))
+    }
+
+    fn today(&self) -> Today {
+        Today::CLASS
     }
 }

@@ -12,6 +12,7 @@ use crate::{Call, KerasTensor, Result};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RandomPosterization {
     /// Number of bits.
+    #[serde(serialize_with = "Factor::whole")]
     pub factor: Factor,
     /// Smallest and largest value of a pixel.
     #[serde(default)]

@@ -3,9 +3,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::LayerConfig;
 use super::image::Factor;
 use super::up_sampling::Interpolation;
+use super::{LayerConfig, Today};
 use crate::{Call, KerasTensor, Result};
 
 /// Makes images wider or narrower, while training.
@@ -25,5 +25,9 @@ impl LayerConfig for RandomWidth {
     /// `[batch, rows, columns, channels]` (or one image) with one length not known.
     fn output(&self, call: &Call<'_>) -> Result<Vec<KerasTensor>> {
         super::image::output(call, |shape| Ok(shape.with_dim(-2, None)))
+    }
+
+    fn today(&self) -> Today {
+        Today::CLASS
     }
 }

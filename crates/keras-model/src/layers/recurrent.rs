@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-use super::{LayerConfig, Mask, Step, typed};
+use super::{LayerConfig, Mask, Step, Today, typed};
 use crate::activations::Activation;
 use crate::variables::{Sublayer, Variables};
 use crate::{Base, Call, Dim, Inputs, KerasTensor, Result, Shape};
@@ -50,7 +50,7 @@ pub struct Options {
     #[serde(default)]
     pub zero_output_for_mask: bool,
     /// Whether time is the first axis and the batch the second: `tf.keras` only.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub time_major: bool,
 }
 
@@ -96,6 +96,11 @@ impl Options {
         Ok(step.tensors(call))
     }
 
+    /// Keras 3 has the batch first.
+    pub(super) const fn today(&self) -> Today {
+        if self.time_major { Today::Gone("time_major") } else { Today::Same }
+    }
+
     /// The mask of the sequence, if the sequence is given back.
     pub(super) const fn mask(&self) -> Mask {
         if self.return_sequences { Mask::Passes } else { Mask::Drops }
@@ -124,6 +129,10 @@ impl<C: Cell> LayerConfig for Recurrent<C> {
 
     fn mask(&self) -> Mask {
         self.options.mask()
+    }
+
+    fn today(&self) -> Today {
+        self.options.today()
     }
 }
 

@@ -3,10 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::LayerConfig;
 use super::image::FillMode;
 use super::spatial::DataFormat;
 use super::up_sampling::Interpolation;
+use super::{LayerConfig, Today};
 use crate::json::Float;
 use crate::{Call, KerasTensor, Result};
 
@@ -49,5 +49,9 @@ impl LayerConfig for Resizing {
         super::image::output(call, |shape| {
             super::image::sized(call, shape, self.data_format, self.height, self.width)
         })
+    }
+
+    fn today(&self) -> Today {
+        self.interpolation.today()
     }
 }

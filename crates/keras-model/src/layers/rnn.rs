@@ -4,7 +4,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
 use super::recurrent::{Options, part, step_of};
-use super::{Layer, LayerConfig, Mask};
+use super::{Kind, Layer, LayerConfig, Mask, Today};
 use crate::variables::{Sublayer, Variables};
 use crate::{Call, KerasTensor, Result};
 
@@ -60,5 +60,13 @@ impl LayerConfig for RNN {
 
     fn sublayers(&self) -> Vec<(&'static str, &Layer)> {
         vec![("cell", &self.cell)]
+    }
+
+    fn today(&self) -> Today {
+        // `ConvRNN2D`.
+        if matches!(self.cell.kind, Kind::ConvLSTM2DCell(_)) {
+            return Today::CLASS;
+        }
+        self.options.today()
     }
 }

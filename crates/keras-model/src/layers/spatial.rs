@@ -4,6 +4,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::Today;
 use crate::{Call, Dim, Result, Shape};
 
 /// Where the channel axis is.
@@ -87,6 +88,13 @@ pub enum Padding {
     Full,
 }
 
+impl Padding {
+    /// Keras 3 has no `full`.
+    pub(super) const fn today(self) -> Today {
+        if matches!(self, Self::Full) { Today::Gone("border_mode full") } else { Today::Same }
+    }
+}
+
 /// One number per spatial axis; a single number in the file stands for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sizes<const RANK: usize>(pub [usize; RANK]);
@@ -95,6 +103,17 @@ impl<const RANK: usize> Sizes<RANK> {
     /// One on each axis.
     pub const fn ones() -> Self {
         Self([1; RANK])
+    }
+
+    /// As a number if there is one: some layers take no list then.
+    pub(super) fn one_or_many<S: serde::Serializer>(
+        &self,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match &self.0[..] {
+            [one] => one.serialize(serializer),
+            many => many.serialize(serializer),
+        }
     }
 
     /// Two on each axis: the default of pooling and upsampling.
@@ -203,7 +222,11 @@ fn serialize_borders<S: serde::Serializer, const RANK: usize>(
     borders: &[(usize, usize); RANK],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    borders[..].serialize(serializer)
+    match &borders[..] {
+        // With one axis Keras takes the pair itself.
+        [pair] => pair.serialize(serializer),
+        pairs => pairs.serialize(serializer),
+    }
 }
 
 impl<const RANK: usize> Borders<RANK> {

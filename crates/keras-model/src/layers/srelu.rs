@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::axes::Axes;
 use super::prelu::parameter_shape;
-use super::{LayerConfig, Mask};
+use super::{LayerConfig, Mask, Today};
 use crate::objects::Initializer;
 use crate::variables::{VariableSpec, Variables};
 use crate::{Call, KerasTensor, Result};
@@ -46,5 +46,9 @@ impl LayerConfig for SReLU {
 
     fn mask(&self) -> Mask {
         Mask::Passes
+    }
+
+    fn today(&self) -> Today {
+        Today::CLASS
     }
 }

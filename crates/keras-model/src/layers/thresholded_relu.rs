@@ -3,7 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LayerConfig, Mask};
+use super::re_lu::ReLU;
+use super::{Kind, LayerConfig, Mask, Today};
 use crate::json::Float;
 use crate::{Call, KerasTensor, Result};
 
@@ -27,5 +28,12 @@ impl LayerConfig for ThresholdedReLU {
 
     fn mask(&self) -> Mask {
         Mask::Passes
+    }
+
+    /// `ReLU` takes what is over its threshold, too.
+    fn today(&self) -> Today {
+        let (max_value, negative_slope) = (None, Float(0.0));
+        let relu = ReLU { max_value, negative_slope, threshold: self.theta };
+        Today::As(Kind::ReLU(Box::new(relu)))
     }
 }

@@ -3,15 +3,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::LayerConfig;
 use super::spatial::{DataFormat, Sizes};
+use super::{LayerConfig, Today};
 use crate::{Call, KerasTensor, Result};
 
 /// Repeats or interpolates along `RANK` spatial axes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct UpSampling<const RANK: usize> {
     /// Factor of each axis.
-    #[serde(default = "Sizes::twos")]
+    #[serde(default = "Sizes::twos", serialize_with = "Sizes::one_or_many")]
     pub size: Sizes<RANK>,
     /// Where the channels are; last with one axis.
     #[serde(default)]
@@ -38,6 +38,14 @@ pub enum Interpolation {
 }
 
 impl Interpolation {
+    /// Keras 3 has fewer.
+    pub(super) const fn today(self) -> Today {
+        match self {
+            Self::Gaussian | Self::Mitchellcubic => Today::Gone("this interpolation"),
+            _ => Today::Same,
+        }
+    }
+
     /// The default where an image is changed rather than repeated.
     pub(super) const fn bilinear() -> Self {
         Self::Bilinear
@@ -54,5 +62,9 @@ impl<const RANK: usize> LayerConfig for UpSampling<RANK> {
             *dim = dim.map(|n| call.product([n, factor])).transpose()?;
         }
         Ok(call.output(crate::Shape(dims)))
+    }
+
+    fn today(&self) -> Today {
+        self.interpolation.today()
     }
 }

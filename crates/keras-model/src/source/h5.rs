@@ -1,12 +1,12 @@
 //! HDF5 files of Keras: whole models, and weights in both layouts.
 //! Source: `keras/src/legacy/saving/legacy_h5_format.py`, Keras 3.15.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use hdf5_lite::{File, Group};
+use hdf5_lite::{Array, File, Group, GroupMut, Writer};
 
 use super::{Container, Source, Store, StoredLayer, StoredWeight};
-use crate::{Error, Result, json};
+use crate::{Error, Result, Weight, json};
 
 pub(super) fn open(file: &File) -> Result<Source> {
     let root = file.root().map_err(Error::hdf5("/"))?;
@@ -109,6 +109,100 @@ fn names(group: &Group, name: &str) -> Result<Option<Vec<String>>> {
         found = true;
     }
     Ok(found.then_some(all))
+}
+
+/// Attributes of more bytes are split: `HDF5_OBJECT_HEADER_LIMIT` of Keras.
+const LONGEST_LIST: usize = 64_512;
+
+/// A list that [`names`] reads.
+fn write_names(group: &mut GroupMut<'_, '_>, name: &str, list: &[String]) -> Result<()> {
+    let longest = list.iter().map(String::len).max().unwrap_or(0).max(1);
+    let fit = LONGEST_LIST.checked_div(longest).unwrap_or(0).max(1);
+    let parts = list.len().div_ceil(fit);
+    if parts < 2 {
+        group.set_attr(name, Array::fixed_strings(list)).map_err(Error::hdf5(name))?;
+        return Ok(());
+    }
+    for (n, part) in list.chunks(list.len().div_ceil(parts)).enumerate() {
+        let name = format!("{name}{n}");
+        group.set_attr(&name, Array::fixed_strings(part)).map_err(Error::hdf5(name.as_str()))?;
+    }
+    Ok(())
+}
+
+/// A whole model, or its weights alone, by layer.
+pub(crate) fn write(whole: &Whole<'_>, writer: &mut Writer<'_>) -> Result<()> {
+    let mut root = writer.root_mut();
+    let mut text =
+        |name: &str, text: &str| root.set_attr(name, text).map(|_| ()).map_err(Error::hdf5(name));
+    if let Some(config) = &whole.config {
+        text("keras_version", whole.keras_version)?;
+        text("backend", BACKEND)?;
+        text("model_config", config)?;
+        if let Some(config) = &whole.training_config {
+            text("training_config", config)?;
+        }
+        let context = "model_weights";
+        let mut weights = root.group(context).map_err(Error::hdf5(context))?;
+        write_layers(whole, &mut weights)?;
+    } else {
+        write_layers(whole, &mut root)?;
+    }
+    if !whole.optimizer.is_empty() {
+        let context = "optimizer_weights";
+        let mut group = root.group(context).map_err(Error::hdf5(context))?;
+        let weights = whole.optimizer.iter().map(|(name, weight)| (name.as_str(), weight));
+        write_weights(&mut group, weights)?;
+    }
+    Ok(())
+}
+
+/// What a whole model's file says.
+pub(crate) struct Whole<'a> {
+    /// The version of Keras that is to read it.
+    pub keras_version: &'a str,
+    /// `model_config`; without, the weights stand alone.
+    pub config: Option<String>,
+    /// What it was compiled with.
+    pub training_config: Option<String>,
+    /// Each layer with its weights.
+    pub layers: Vec<(String, Vec<&'a Weight>)>,
+    /// The optimizer's variables.
+    pub optimizer: &'a [(String, Weight)],
+}
+
+/// Keras asks who computed; the numbers are the same with all that still are.
+const BACKEND: &str = "tensorflow";
+
+fn write_layers(whole: &Whole<'_>, group: &mut GroupMut<'_, '_>) -> Result<()> {
+    let names: Vec<String> = whole.layers.iter().map(|(name, _)| name.clone()).collect();
+    write_names(group, "layer_names", &names)?;
+    for (name, value) in [("keras_version", whole.keras_version), ("backend", BACKEND)] {
+        group.set_attr(name, value).map_err(Error::hdf5(name))?;
+    }
+    for (name, weights) in &whole.layers {
+        let mut layer = group.group(name).map_err(Error::hdf5(name.as_str()))?;
+        write_weights(&mut layer, weights.iter().map(|w| (w.path.as_str(), *w)))?;
+    }
+    let own = StoredLayer::OF_THE_MODEL;
+    write_weights(&mut group.group(own).map_err(Error::hdf5(own))?, std::iter::empty())
+}
+
+/// Arrays that [`stored_weights`] reads. Of layers in models in models two may have one name.
+fn write_weights<'w>(
+    group: &mut GroupMut<'_, '_>,
+    weights: impl Iterator<Item = (&'w str, &'w Weight)>,
+) -> Result<()> {
+    let mut seen = HashSet::new();
+    let mut names = Vec::new();
+    for (name, weight) in weights {
+        let numbered = (1_u32..).map(|n| format!("{name}_{n}"));
+        let mut free = std::iter::once(name.to_owned()).chain(numbered);
+        let name = free.find(|name| seen.insert(name.clone())).unwrap_or_default();
+        weight.write(group, &name)?;
+        names.push(name);
+    }
+    write_names(group, "weight_names", &names)
 }
 
 fn stored_layers(group: &Group) -> Result<Vec<StoredLayer>> {

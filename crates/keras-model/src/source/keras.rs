@@ -2,11 +2,13 @@
 //! Source: `keras/src/saving/saving_lib.py`, Keras 3.15.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::io::{Read as _, Write};
 
 use bytes::Bytes;
-use hdf5_lite::{File, Limits};
-use rawzip::{CompressionMethod, ZipArchive, ZipSliceEntry};
+use hdf5_lite::{File, Limits, Writer};
+use rawzip::extra_fields::ExtraFieldId;
+use rawzip::time::UtcDateTime;
+use rawzip::{CompressionMethod, Header, ZipArchive, ZipArchiveWriter, ZipSliceEntry};
 use serde_json::Value;
 
 use super::{Container, Source, Store};
@@ -47,10 +49,10 @@ pub(super) fn open(bytes: &Bytes, limits: &Limits) -> Result<Source> {
         .ok_or_else(|| Error::NotKeras { found: "a zip archive without config.json".into() })?;
     let version = metadata.as_ref().and_then(|m| m.get("keras_version")).and_then(Value::as_str);
     let compile_config = config.as_object_mut().and_then(|c| c.remove("compile_config"));
-    let (weights, optimizer_weights) = match member("model.weights.h5")? {
+    let (weights, optimizer_weights) = match member(WEIGHTS)? {
         Some(h5) => {
             let file = File::options().limits(limits.clone()).from_bytes(h5);
-            let file = file.map_err(Error::hdf5("model.weights.h5"))?;
+            let file = file.map_err(Error::hdf5(WEIGHTS))?;
             let optimizer = super::h5::optimizer_vars(&file)?;
             (Store::Paths(file), optimizer)
         }
@@ -75,6 +77,58 @@ pub(super) fn open(bytes: &Bytes, limits: &Limits) -> Result<Source> {
         assets,
     })
 }
+
+/// Weights lie at multiples of this, so that they can be used where they lie in the mapped file.
+const ALIGNMENT: u64 = 64;
+
+/// The members of an archive that [`open`] reads.
+pub(crate) struct Members<'a> {
+    pub metadata: String,
+    pub config: String,
+    pub weights: &'a Writer<'a>,
+    /// By their paths below `assets/`.
+    pub assets: &'a [(String, Bytes)],
+}
+
+/// Writes the archive from front to back, nothing packed.
+pub(crate) fn write(members: &Members<'_>, out: impl Write) -> Result<()> {
+    let mut archive = ZipArchiveWriter::new(out);
+    let mut document = |name: &str, bytes: &[u8]| {
+        let file = archive.new_file(name).last_modified(UtcDateTime::from_unix(FIRST_DAY));
+        let (mut entry, config) = file.start().map_err(zip)?;
+        let mut member = config.wrap(&mut entry);
+        member.write_all(bytes).map_err(|e| Error::CannotSave(format!("{name}: {e}")))?;
+        let (_, sums) = member.finish().map_err(zip)?;
+        entry.finish(sums).map_err(zip)
+    };
+    document("metadata.json", members.metadata.as_bytes())?;
+    document("config.json", members.config.as_bytes())?;
+    for (path, bytes) in members.assets {
+        document(&format!("assets/{path}"), bytes)?;
+    }
+    // A local header of 30 bytes, the name, and a field that fills up to the next multiple.
+    let header = archive.stream_offset().saturating_add(30 + WEIGHTS.len() as u64 + 4);
+    let gap = header.next_multiple_of(ALIGNMENT).saturating_sub(header);
+    let zeros = vec![0; usize::try_from(gap).unwrap_or(0)];
+    let file = archive.new_file(WEIGHTS).last_modified(UtcDateTime::from_unix(FIRST_DAY));
+    let file = file.extra_field(FILLER, &zeros, Header::LOCAL).map_err(zip)?;
+    let (mut entry, config) = file.start().map_err(zip)?;
+    let mut member = config.wrap(&mut entry);
+    members.weights.write(&mut member).map_err(Error::hdf5(WEIGHTS))?;
+    let (_, sums) = member.finish().map_err(zip)?;
+    entry.finish(sums).map_err(zip)?;
+    let mut out = archive.finish().map_err(zip)?;
+    out.flush().map_err(|e| Error::CannotSave(e.to_string()))
+}
+
+/// When members were written: the first day that zip knows, so that the same model gives the same
+/// bytes.
+const FIRST_DAY: i64 = 315_532_800;
+
+const WEIGHTS: &str = "model.weights.h5";
+
+/// The field by which Android's tools align members of archives: readers pass over it.
+const FILLER: ExtraFieldId = ExtraFieldId::ANDROID_ZIP_ALIGNMENT;
 
 #[allow(clippy::needless_pass_by_value, reason = "`map_err` gives it")]
 fn zip(error: rawzip::Error) -> Error {

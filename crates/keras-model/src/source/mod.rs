@@ -1,8 +1,8 @@
 //! Where config and weights lie in a file, and how the config is spelled.
 
 pub mod dialect;
-mod h5;
-mod keras;
+pub(crate) mod h5;
+pub(crate) mod keras;
 
 mod stored_weight;
 

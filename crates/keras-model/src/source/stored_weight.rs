@@ -1,7 +1,9 @@
 //! One array of a file.
 
 use bytes::Bytes;
-use hdf5_lite::{Dataset, Datatype};
+use hdf5_lite::{
+    Array, ByteOrder, Dataset, Datatype, FloatingPoint, GroupMut, Normalization, OpaqueType,
+};
 use serde::{Serialize, Serializer};
 
 use crate::{DType, Error, Result};
@@ -52,6 +54,28 @@ impl StoredWeight {
         })
     }
 
+    /// Puts an array under `path` below `group`, as h5py stores it for Keras. What
+    /// [`dtype`](Self::dtype) reads again. The elements are not copied.
+    pub(crate) fn write(
+        group: &mut GroupMut<'_, '_>,
+        path: &str,
+        dtype: DType,
+        shape: &[usize],
+        elements: Bytes,
+    ) -> Result<()> {
+        let dims: Vec<u64> = shape.iter().map(|n| *n as u64).collect();
+        let datatype = datatype(dtype).ok_or_else(|| {
+            Error::CannotSave(format!("{path:?} holds {dtype}, which no file of Keras holds"))
+        })?;
+        let is_opaque = matches!(datatype, Datatype::Opaque(_));
+        let array = Array::shared(dims, datatype, elements);
+        let mut dataset = group.dataset(path, array).map_err(Error::hdf5(path))?;
+        if is_opaque {
+            dataset.set_attr("dtype", dtype.name()).map_err(Error::hdf5(path))?;
+        }
+        Ok(())
+    }
+
     /// The elements as they are in the file, in the byte order of the machine.
     ///
     /// # Errors
@@ -59,6 +83,41 @@ impl StoredWeight {
     pub fn bytes(&self) -> Result<Bytes> {
         self.dataset.bytes().map_err(Error::hdf5(self.name.as_str()))
     }
+}
+
+/// The HDF5 type of elements in the byte order of the machine.
+fn datatype(dtype: DType) -> Option<Datatype> {
+    // NumPy has no name for these: bytes that h5py takes for no numbers.
+    let opaque = |size| Datatype::Opaque(OpaqueType { size, tag: Vec::new() });
+    Some(match dtype {
+        DType::Float16 => Datatype::FloatingPoint(FloatingPoint {
+            size: 2,
+            order: ByteOrder::NATIVE,
+            offset: 0,
+            precision: 16,
+            sign: 15,
+            exponent: 10,
+            exponent_size: 5,
+            mantissa: 0,
+            mantissa_size: 10,
+            bias: 15,
+            normalization: Normalization::Implied,
+        }),
+        DType::BFloat16 => opaque(2),
+        DType::Float8E4M3Fn | DType::Float8E5M2 => opaque(1),
+        DType::Float32 => Datatype::of::<f32>(),
+        DType::Float64 => Datatype::of::<f64>(),
+        DType::Int4 | DType::Int8 => Datatype::of::<i8>(),
+        DType::Int16 => Datatype::of::<i16>(),
+        DType::Int32 => Datatype::of::<i32>(),
+        DType::Int64 => Datatype::of::<i64>(),
+        DType::UInt8 => Datatype::of::<u8>(),
+        DType::UInt16 => Datatype::of::<u16>(),
+        DType::UInt32 => Datatype::of::<u32>(),
+        DType::UInt64 => Datatype::of::<u64>(),
+        DType::Bool => Datatype::boolean(),
+        DType::String | DType::Complex64 | DType::Complex128 => return None,
+    })
 }
 
 /// Its name, shape and type.

@@ -7,8 +7,9 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::Weight;
 use super::bind::{Binding, Finding};
-use super::slots::{self, Owner};
+use super::slots::{self, Owned, Owner};
 use crate::source::{StoredLayer, StoredWeight};
 use crate::variables::{Sublayer, Variables};
 
@@ -95,6 +96,20 @@ fn layer(
         binding.owner(owner, &arrays);
     }
     binding.unused(stored.weights.get(order.len()..).unwrap_or_default(), &stored.name);
+}
+
+/// The layers of a model for a file that [`bind`] reads: their names, and the weights of each in the
+/// order of Keras 3.
+pub(crate) fn layers<'a>(model: &Variables, owned: &'a Owned) -> Vec<(String, Vec<&'a Weight>)> {
+    let mut weights = owned.weights.as_slice();
+    let layer = |(sublayer, (name, owners)): (&Sublayer, (String, Vec<Owner>))| {
+        let (own, rest) = weights.split_at_checked(owners.len()).unwrap_or((weights, &[]));
+        weights = rest;
+        let order = order(sublayer, Frozen::ByLayer, &mut 0, &owners).flatten();
+        let listed = order.iter().filter_map(|(owner, at)| own.get(*owner)?.get(*at));
+        (name, listed.collect())
+    };
+    model.sublayers.iter().zip(slots::layers(model)).map(layer).collect()
 }
 
 /// Places of stored arrays, `(owner, array)`, in two lists.

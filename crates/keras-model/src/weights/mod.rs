@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use hdf5_lite::GroupMut;
 use serde::Serialize;
 
 pub(crate) use bind::Binding;
@@ -46,18 +47,16 @@ pub(crate) enum Data {
     Stored(StoredWeight),
     /// In arrays of the file that an old version laid out otherwise.
     Rearranged(Arc<(Vec<StoredWeight>, Recipe)>),
+    /// With the caller, in the element type of the model.
+    Given(Bytes),
     /// Nowhere: each byte is this.
     Absent(u8),
 }
 
 impl Weight {
     pub(crate) fn new(owner: &Owner, spec: &VariableSpec, data: Data) -> Self {
-        let scoped = |scope: &str| match scope {
-            "" => spec.name.clone(),
-            scope => format!("{scope}/{}", spec.name),
-        };
         Self {
-            path: scoped(&owner.scope),
+            path: owner.path_of(spec),
             layer: owner.path.clone(),
             name: spec.name.clone(),
             shape: spec.shape.clone(),
@@ -65,6 +64,54 @@ impl Weight {
             trainable: owner.trainable && spec.trainable,
             data,
         }
+    }
+
+    /// The same variable with other elements: little-endian, row-major, of its type
+    /// [`dtype`](Self::dtype).
+    ///
+    /// ```
+    /// let model = keras_model::load_model("../../fixtures/models/k3_mlp.h5")?;
+    /// let bias = model.weight("dense/bias")?;
+    /// let zeros = bias.with_bytes(vec![0; bias.byte_len()])?;
+    /// assert!(zeros.to_f32()?.iter().all(|v| *v == 0.0));
+    /// # Ok::<(), keras_model::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Weights`] if they are more or fewer.
+    pub fn with_bytes(&self, bytes: impl Into<Bytes>) -> Result<Self> {
+        let (bytes, expected) = (bytes.into(), self.byte_len());
+        if bytes.len() != expected {
+            let (path, found) = (&self.path, bytes.len());
+            return Err(Error::Weights(vec![format!(
+                "{path:?} takes {expected} bytes, not {found}"
+            )]));
+        }
+        Ok(Self { data: Data::Given(bytes), ..self.clone() })
+    }
+
+    /// A number that belongs to no layer.
+    pub(crate) fn scalar(name: &str, dtype: DType, bytes: Vec<u8>) -> Self {
+        Self {
+            path: name.to_owned(),
+            layer: String::new(),
+            name: name.to_owned(),
+            shape: Vec::new(),
+            dtype,
+            trainable: false,
+            data: Data::Given(bytes.into()),
+        }
+    }
+
+    /// Puts it under `path` below `group`.
+    pub(crate) fn write(&self, group: &mut GroupMut<'_, '_>, path: &str) -> Result<()> {
+        let dtype = self.stored_dtype().unwrap_or(self.dtype);
+        StoredWeight::write(group, path, dtype, &self.shape, self.bytes()?)
+    }
+
+    /// Whether no file has it and nobody gave it.
+    pub const fn is_absent(&self) -> bool {
+        matches!(self.data, Data::Absent(_))
     }
 
     /// Number of elements.
@@ -89,7 +136,7 @@ impl Weight {
         match &self.data {
             Data::Stored(array) => std::slice::from_ref(array),
             Data::Rearranged(parts) => &parts.0,
-            Data::Absent(_) => &[],
+            Data::Given(_) | Data::Absent(_) => &[],
         }
     }
 
@@ -118,6 +165,7 @@ impl Weight {
                 let size = self.stored_dtype().map_or(1, DType::size);
                 Ok(recipe.apply(&parts, size).into())
             }
+            Data::Given(bytes) => Ok(bytes.clone()),
             Data::Absent(byte) => Ok(vec![*byte; self.byte_len()].into()),
         }
     }

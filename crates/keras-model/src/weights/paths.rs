@@ -1,10 +1,12 @@
 //! Weights files by object path: `layers/dense/vars/0`. Alone as `.weights.h5`, or in a `.keras`
 //! archive. Source: `keras/src/saving/saving_lib.py`, Keras 3.15, and that of Keras 2.13.
 
-use hdf5_lite::{File, Group};
+use std::collections::HashSet;
+
+use hdf5_lite::{File, Group, GroupMut};
 
 use super::bind::{Binding, Finding};
-use super::slots::{self, Owner};
+use super::slots::{self, Owned, Owner};
 use crate::source::StoredWeight;
 use crate::variables::Variables;
 use crate::{Error, Result};
@@ -36,6 +38,44 @@ pub(crate) fn bind(model: &Variables, file: &File, binding: &mut Binding) -> Res
         }
         let arrays: Vec<_> = arrays.iter().map(Option::as_ref).collect();
         binding.owner(&owner, &arrays);
+    }
+    Ok(())
+}
+
+/// Writes the variables of a model below `root`, where [`bind`] finds them. `places` are those of
+/// all its layers: even where one owns nothing, Keras notes its name.
+pub(crate) fn write(
+    root: &mut GroupMut<'_, '_>,
+    name: &str,
+    places: &[(String, String)],
+    owned: &Owned,
+) -> Result<()> {
+    let mut seen = HashSet::new();
+    let layers = places
+        .iter()
+        .map(|(layer, place)| (layer.rsplit('/').next().unwrap_or(layer), format!("{place}/vars")));
+    for (name, vars) in std::iter::once((name, "vars".to_owned())).chain(layers) {
+        let vars = vars.trim_start_matches('/').to_owned();
+        if seen.insert(vars.clone()) {
+            let mut group = root.group(&vars).map_err(Error::hdf5(vars.clone()))?;
+            group.set_attr("name", name).map_err(Error::hdf5(vars))?;
+        }
+    }
+    for (owner, own) in owned.owners.iter().zip(&owned.weights) {
+        let place = owner.place();
+        let vars = if place.is_empty() { "vars".to_owned() } else { format!("{place}/vars") };
+        let names = owner.variables.iter().map(|v| v.name.clone()).collect();
+        for (index, name) in owner.saved.as_ref().unwrap_or(&names).iter().enumerate() {
+            let own =
+                owner.variables.iter().position(|v| v.name == *name).and_then(|at| own.get(at));
+            let held = || {
+                let (inner, at) = owner.held(&owned.owners, name)?;
+                owned.weights.get(inner)?.get(at)
+            };
+            if let Some(weight) = own.or_else(held) {
+                weight.write(root, &format!("{vars}/{index}"))?;
+            }
+        }
     }
     Ok(())
 }

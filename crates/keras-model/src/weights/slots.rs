@@ -1,9 +1,11 @@
 //! The variables of a whole model in Keras's order, each with its name and its places in files.
 
+use std::collections::{HashMap, VecDeque};
+
 use super::stored::Stored;
 use crate::model::StoreNames;
 use crate::variables::{Sublayer, VariableSpec, Variables};
-use crate::weights::StoredForm;
+use crate::weights::{StoredForm, Weight};
 
 /// The variables that one layer (or sublayer) itself owns.
 #[derive(Clone, Debug)]
@@ -24,6 +26,34 @@ pub(crate) struct Owner {
     pub saved: Option<Vec<String>>,
 }
 
+impl Owner {
+    /// The variable of a sublayer that this one has as its own, too: `layer/kernel`. Its owner and
+    /// its place there.
+    pub(crate) fn held(&self, owners: &[Self], name: &str) -> Option<(usize, usize)> {
+        let (step, variable) = name.split_once('/')?;
+        let owner = owners.iter().position(|inner| {
+            let last = inner.group.split_last();
+            last.is_some_and(|(last, outer)| last.name == step && *outer == self.group)
+        })?;
+        let at = owners.get(owner)?.variables.iter().position(|v| v.name == variable)?;
+        Some((owner, at))
+    }
+
+    /// The path of one of its variables in Keras: `lstm/lstm_cell/kernel`.
+    pub(crate) fn path_of(&self, variable: &VariableSpec) -> String {
+        match self.scope.as_str() {
+            "" => variable.name.clone(),
+            scope => format!("{scope}/{}", variable.name),
+        }
+    }
+
+    /// Where a weights file of Keras 3 keeps it: `layers/dense`.
+    pub(crate) fn place(&self) -> String {
+        let steps: Vec<&str> = self.group.iter().map(|step| step.name.as_str()).collect();
+        steps.join("/")
+    }
+}
+
 /// One step from an object to one that it holds, as weights files name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
@@ -31,6 +61,44 @@ pub(crate) struct Step {
     pub name: String,
     /// Keras 2.13, which counts each layer with weights twice.
     pub name_2_13: String,
+}
+
+/// The variables of a model with their elements.
+#[derive(Debug)]
+pub(crate) struct Owned {
+    /// Who owns them.
+    pub owners: Vec<Owner>,
+    /// For each owner its weights, in the order of its variables.
+    pub weights: Vec<Vec<Weight>>,
+}
+
+impl Owned {
+    /// Finds the weight of each variable by the names of its layers. `None` if one is missing, or
+    /// one is left.
+    pub(crate) fn new(model: &Variables, weights: &[Weight]) -> Option<Self> {
+        let mut named: HashMap<(String, String), VecDeque<&Weight>> = HashMap::new();
+        for weight in weights {
+            named.entry((fold(&weight.layer), weight.name.clone())).or_default().push_back(weight);
+        }
+        let mut find = |owner: &Owner, variable: &VariableSpec| {
+            let found = named.get_mut(&(fold(&owner.path), variable.name.clone()))?;
+            let path = owner.path_of(variable);
+            Some(Weight { path, ..found.pop_front()?.clone() })
+        };
+        let owners = owners(model);
+        let mut all = Vec::with_capacity(owners.len());
+        for owner in &owners {
+            let own = owner.variables.iter().map(|variable| find(owner, variable));
+            all.push(own.collect::<Option<Vec<Weight>>>()?);
+        }
+        let is_left = named.values().any(|left| !left.is_empty());
+        (!is_left).then_some(Self { owners, weights: all })
+    }
+}
+
+/// The names of layers without what Keras 3 has not in names.
+pub(crate) fn fold(path: &str) -> String {
+    path.replace('/', "_")
 }
 
 /// All owners of a model, in Keras's order; owners of nothing are left out.
@@ -61,13 +129,8 @@ pub(crate) fn order(owners: &[Owner]) -> Vec<usize> {
     });
     let starts: Vec<usize> = starts.collect();
     let place = |owner: &Owner, name: &str| {
-        let (step, variable) = name.split_once('/')?;
-        let (inner, start) = owners.iter().zip(&starts).find(|(inner, _)| {
-            let last = inner.group.split_last();
-            last.is_some_and(|(last, outer)| last.name == step && *outer == owner.group)
-        })?;
-        let at = inner.variables.iter().position(|v| v.name == variable)?;
-        start.checked_add(at)
+        let (inner, at) = owner.held(owners, name)?;
+        starts.get(inner)?.checked_add(at)
     };
     let mut order = Vec::new();
     let mut listed = std::collections::HashSet::new();

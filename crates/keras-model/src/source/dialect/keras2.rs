@@ -57,6 +57,19 @@ pub(super) fn config(class: &str, config: &mut Map<String, Value>, dialect: &mut
                 rename(config, old, new);
             }
         }
+        "Lambda" => {
+            // Code, defaults and closure, by name since Keras 3.
+            if let Some(Value::Array(parts)) = config.get("function")
+                && let [code, defaults, closure] = parts.as_slice()
+            {
+                let parts = json!({"code": code, "defaults": defaults, "closure": closure});
+                config.insert(
+                    "function".into(),
+                    json!({"class_name": "__lambda__", "config": parts}),
+                );
+            }
+            config.remove("function_type");
+        }
         "ZeroPadding1D" | "Cropping1D" => {
             let key = if class == "ZeroPadding1D" { "padding" } else { "cropping" };
             if let Some(n @ Value::Number(_)) = config.get(key).cloned() {

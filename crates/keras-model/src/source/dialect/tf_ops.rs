@@ -109,6 +109,8 @@ fn arguments_of(kwargs: &mut Map<String, Value>, row: &str) -> Option<String> {
 fn keras_words(argument: &str, value: Value) -> Value {
     let Some(text) = value.as_str() else { return value };
     match (argument, text) {
+        // With one axis or none; of a matrix it is Keras's default, too.
+        ("ord", "euclidean") => Value::Null,
         ("data_format", text) if text.starts_with("NC") => "channels_first".into(),
         ("data_format", _) => "channels_last".into(),
         ("mode" | "padding" | "direction", text) => text.to_lowercase().into(),

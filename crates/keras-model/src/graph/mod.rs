@@ -1,15 +1,16 @@
 //! The calls of a model's layers and the tensors between them.
 
+mod nodes;
+
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
-use crate::activations::Activation;
-use crate::custom_objects::is_function;
-use crate::layers::CLASSES;
-use crate::{Arg, DType, Error, Inputs, KerasTensor, Kind, Layer, Result, Shape};
+use nodes::{Key, Key2, ends, inputs};
+
+use crate::{Arg, Error, Inputs, KerasTensor, Kind, Layer, Result};
 
 /// An output of a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -36,8 +37,10 @@ pub struct Node {
 pub struct Graph {
     /// The calls.
     pub nodes: Vec<Node>,
-    /// The tensors that enter, nested as the caller gives them.
+    /// The tensors that enter, flattened as Keras flattens.
     pub inputs: Vec<TensorRef>,
+    /// The same, nested as the caller gives them.
+    pub input_structure: Vec<Arg<TensorRef>>,
     /// The tensors that leave, nested as the model gives them.
     pub outputs: Vec<Arg<TensorRef>>,
 }
@@ -77,9 +80,37 @@ impl Inferred {
     }
 }
 
-type Key = (String, u64);
+/// How far a walk through the graph has got with a node.
+#[derive(Clone, Copy)]
+enum Visit {
+    New,
+    Open,
+    Done,
+}
+
+impl Node {
+    /// The tensors it is called with, flattened as Keras flattens: keyword arguments by name.
+    fn sources(&self) -> Vec<TensorRef> {
+        let mut all = Vec::new();
+        self.inputs.args.iter().for_each(|arg| arg.tensors(&mut all));
+        let mut named: Vec<_> = self.inputs.kwargs.iter().collect();
+        named.sort_by(|a, b| a.0.cmp(&b.0));
+        named.iter().for_each(|(_, arg)| arg.tensors(&mut all));
+        all.into_iter().copied().collect()
+    }
+}
 
 impl Graph {
+    /// With inputs that stand side by side.
+    pub(crate) fn new(
+        nodes: Vec<Node>,
+        inputs: Vec<TensorRef>,
+        outputs: Vec<Arg<TensorRef>>,
+    ) -> Self {
+        let input_structure = inputs.iter().copied().map(Arg::Tensor).collect();
+        Self { nodes, inputs, input_structure, outputs }
+    }
+
     /// Layers one after the other.
     pub fn row(layers: &[Layer]) -> Self {
         let mut nodes: Vec<Node> = Vec::with_capacity(layers.len());
@@ -92,7 +123,7 @@ impl Graph {
         }
         let end = nodes.len().checked_sub(1).map(|node| Arg::Tensor(TensorRef { node, index: 0 }));
         let inputs = if nodes.is_empty() { vec![] } else { vec![TensorRef { node: 0, index: 0 }] };
-        Self { nodes, inputs, outputs: end.into_iter().collect() }
+        Self::new(nodes, inputs, end.into_iter().collect())
     }
 
     /// From the nodes of a functional config in Keras 3's form.
@@ -150,10 +181,66 @@ impl Graph {
             })
         };
         let mut flat = Vec::new();
-        let input_args = end("input_layers")?;
-        input_args.iter().for_each(|a| a.tensors(&mut flat));
+        let input_structure = end("input_layers")?;
+        input_structure.iter().for_each(|a| a.tensors(&mut flat));
         let inputs = flat.into_iter().copied().collect();
-        Ok(Self { nodes, inputs, outputs: end("output_layers")? })
+        Ok(Self { nodes, inputs, input_structure, outputs: end("output_layers")? })
+    }
+
+    /// The layers in the order in which Keras 3 lists them, from the inputs to the outputs: by this
+    /// order it finds their weights. Source: `map_graph` of `keras/src/ops/function.py`, Keras 3.15.
+    pub(crate) fn order(&self, layers: &[Layer]) -> Vec<usize> {
+        // Depth first from the outputs: nodes behind those they depend on, layers as they are met.
+        let mut met: Vec<Option<usize>> = vec![None; layers.len()];
+        let mut count = 0_usize;
+        let mut state = vec![Visit::New; self.nodes.len()];
+        let mut finished = Vec::with_capacity(self.nodes.len());
+        let mut outputs = Vec::new();
+        self.outputs.iter().for_each(|arg| arg.tensors(&mut outputs));
+        let mut stack: Vec<usize> = outputs.iter().rev().map(|tensor| tensor.node).collect();
+        while let Some(at) = stack.pop() {
+            let (Some(node), Some(visit)) = (self.nodes.get(at), state.get_mut(at)) else {
+                continue;
+            };
+            match visit {
+                Visit::Done => {}
+                Visit::Open => {
+                    *visit = Visit::Done;
+                    finished.push(at);
+                }
+                Visit::New => {
+                    *visit = Visit::Open;
+                    if let Some(index @ None) = met.get_mut(node.layer) {
+                        *index = Some(count);
+                        count = count.saturating_add(1);
+                    }
+                    stack.push(at);
+                    stack.extend(node.sources().iter().rev().map(|tensor| tensor.node));
+                }
+            }
+        }
+        // How far each node is from the outputs; all nodes of a layer are as far as the farthest.
+        let mut node_depths = vec![0_usize; self.nodes.len()];
+        let mut layer_depths: Vec<Option<usize>> = vec![None; layers.len()];
+        for at in finished.iter().rev() {
+            let Some(node) = self.nodes.get(*at) else { continue };
+            let Some(layer) = layer_depths.get_mut(node.layer) else { continue };
+            let own = node_depths.get(*at).copied().unwrap_or(0);
+            let depth = own.max(layer.unwrap_or(0));
+            *layer = Some(depth);
+            for source in node.sources() {
+                if let Some(before) = node_depths.get_mut(source.node) {
+                    *before = depth.saturating_add(1).max(*before);
+                }
+            }
+        }
+        let mut order: Vec<usize> = (0..layers.len()).collect();
+        // Inputs that lead nowhere come before all others that are as near.
+        order.sort_by_key(|at| {
+            let depth = layer_depths.get(*at).copied().flatten().unwrap_or(0);
+            (std::cmp::Reverse(depth), met.get(*at).copied().flatten())
+        });
+        order
     }
 
     /// The shapes of every tensor. Without `inputs` the model's input layers say theirs.
@@ -212,86 +299,6 @@ fn declared(node: &Node) -> Option<Vec<KerasTensor>> {
     let all: Vec<KerasTensor> = node.declared.values().cloned().collect();
     let complete = node.declared.keys().copied().eq(0..all.len());
     (complete && !all.is_empty()).then_some(all)
-}
-
-/// A reference as it stands in the file: layer and call, output, and what the file says of it.
-type Key2 = (Key, u64, Option<KerasTensor>);
-
-fn inputs(node: &Value, layer: &str) -> Result<Inputs<Key2>> {
-    let wrong =
-        || Error::config(format!("{layer}/inbound_nodes"), "a call without args and kwargs");
-    let args = node.get("args").and_then(Value::as_array).ok_or_else(wrong)?;
-    let kwargs = node.get("kwargs").and_then(Value::as_object);
-    Ok(Inputs {
-        args: args.iter().map(|a| arg(a, layer)).collect::<Result<_>>()?,
-        kwargs: kwargs
-            .into_iter()
-            .flatten()
-            .map(|(k, v)| Ok((k.clone(), arg(v, layer)?)))
-            .collect::<Result<_>>()?,
-    })
-}
-
-fn arg(value: &Value, layer: &str) -> Result<Arg<Key2>> {
-    let config = || value.get("config");
-    let part =
-        |key| arg(config().and_then(|c| c.get(key)).unwrap_or(&Value::Null), layer).map(Box::new);
-    Ok(match (value, value.get("class_name").and_then(Value::as_str)) {
-        (_, Some("__keras_tensor__")) => match config().and_then(|c| c.get("keras_history")) {
-            Some(Value::Array(h)) => match h.as_slice() {
-                [Value::String(name), node, index, ..] => {
-                    let number = |v: &Value| v.as_u64().unwrap_or(u64::MAX);
-                    Arg::Tensor(((name.clone(), number(node)), number(index), tensor(config())))
-                }
-                _ => Arg::Value(value.clone()),
-            },
-            _ => Arg::Value(value.clone()),
-        },
-        (_, Some("__slice__")) => Arg::Slice([part("start")?, part("stop")?, part("step")?]),
-        (_, Some(class)) if is_function(class) || CLASSES.contains(&class) => {
-            let function = Activation::deserialize(value);
-            let wrong = |e: serde_json::Error| Error::config(layer, e.to_string());
-            Arg::Function(Box::new(function.map_err(wrong)?))
-        }
-        (_, Some("__ellipsis__")) => Arg::Ellipsis,
-        (_, Some("__numpy__" | "__tensor__")) => {
-            let get = |key| config().and_then(|c| c.get(key));
-            let dtype = get("dtype").and_then(Value::as_str).and_then(DType::from_name);
-            Arg::Array {
-                value: get("value").cloned().unwrap_or_default(),
-                dtype: dtype.unwrap_or(DType::Float32),
-            }
-        }
-        (Value::Array(items), _) => {
-            Arg::List(items.iter().map(|item| arg(item, layer)).collect::<Result<_>>()?)
-        }
-        (Value::Object(map), None) => {
-            let entries = map.iter().map(|(k, v)| Ok((k.clone(), arg(v, layer)?)));
-            Arg::Dict(entries.collect::<Result<_>>()?)
-        }
-        _ => Arg::Value(value.clone()),
-    })
-}
-
-fn tensor(config: Option<&Value>) -> Option<KerasTensor> {
-    let shape = serde_json::from_value::<Shape>(config?.get("shape")?.clone()).ok()?;
-    let dtype = config?.get("dtype").and_then(Value::as_str).and_then(DType::from_name)?;
-    Some(KerasTensor { shape, dtype })
-}
-
-/// The structure of `input_layers` or `output_layers`.
-fn ends(value: &Value) -> Arg<(Key, u64)> {
-    match value {
-        Value::Array(items) => match items.as_slice() {
-            [Value::String(name), node, index] if node.is_u64() && index.is_u64() => {
-                let number = |v: &Value| v.as_u64().unwrap_or(u64::MAX);
-                Arg::Tensor(((name.clone(), number(node)), number(index)))
-            }
-            items => Arg::List(items.iter().map(ends).collect()),
-        },
-        Value::Object(map) => Arg::Dict(map.iter().map(|(k, v)| (k.clone(), ends(v))).collect()),
-        other => Arg::Value(other.clone()),
-    }
 }
 
 /// The calls in an order where each comes after those it depends on; the file's order otherwise.

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use keras_model::source::dialect::Generation;
-use keras_model::{Arg, DType, KerasTensor, Kind, Layer, ModelFile, Shape};
+use keras_model::{Arg, DType, KerasTensor, Kind, Layer, ModelFile, Saved, Saver, Shape};
 use smallvec::SmallVec;
 
 use crate::cache::Cache;
@@ -242,6 +242,50 @@ impl Model {
         self.plans.clear();
         self.steps.clear();
         Ok(())
+    }
+
+    /// Saves the model with the weights that it has now, so that Keras 3 loads it: `model.save(path)`.
+    /// The ending of `path` says as what: `.keras`, `.h5`, `.weights.h5`, or `.json` for the
+    /// architecture alone. Layers of the caller's are saved with the name of their class, their
+    /// config and their weights.
+    ///
+    /// ```
+    /// use keras_runtime::{Tensor, load_model};
+    /// let folder = tempfile::tempdir().unwrap();
+    /// let path = folder.path().join("today.keras");
+    /// let old = load_model("../../fixtures/models/k231_mlp.h5")?; // Keras 2.3.1
+    /// old.save(&path)?;
+    /// let x = Tensor::new([1, 6], vec![0.5_f32; 6])?;
+    /// assert_eq!(load_model(&path)?.predict(&[x.clone()])?, old.predict(&[x])?);
+    /// # Ok::<(), keras_runtime::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Model`]: as [`keras_model::Saver::save`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<Saved> {
+        Ok(Saver::new().save(&self.to_file()?, path)?)
+    }
+
+    /// Saves the weights alone: `model.save_weights(path)`. By object path at `*.weights.h5`, by
+    /// layer at any other `*.h5`.
+    ///
+    /// # Errors
+    /// [`Error::Model`]: as [`keras_model::Saver::save`].
+    pub fn save_weights(&self, path: impl AsRef<Path>) -> Result<Saved> {
+        Ok(Saver::new().save_weights(&self.to_file()?, path)?)
+    }
+
+    /// The typed model with the weights that it has now, for a [`Saver`] with choices.
+    ///
+    /// # Errors
+    /// [`Error::Model`] if the file is broken where they are.
+    pub fn to_file(&self) -> Result<ModelFile> {
+        let mut file = self.file.clone();
+        // Behind the weights stands what the layers keep beside them.
+        let beside = file.named_weights()?.len();
+        let all = self.weights.all();
+        file.weights = all.get(..all.len().saturating_sub(beside)).unwrap_or_default().to_vec();
+        Ok(file)
     }
 
     /// The tensors as the model takes them.

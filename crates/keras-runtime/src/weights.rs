@@ -7,6 +7,7 @@ use bytes::Bytes;
 use keras_model::{DType, Weight};
 
 use crate::graph::Constant;
+use crate::tensor::Data;
 use crate::{Error, Limits, Result, Tensor};
 
 /// The weights of a model, read when they are used.
@@ -71,23 +72,30 @@ impl Weights {
         weights.collect()
     }
 
+    /// All of them, in the order of `get_weights()`, as a file takes them.
+    pub(crate) fn all(&self) -> &[Weight] {
+        &self.all
+    }
+
     /// Puts others in their place, in that order.
     pub(crate) fn set(&mut self, weights: Vec<Tensor>) -> Result<()> {
         if weights.len() != self.all.len() {
             let (expected, found) = (self.all.len(), weights.len());
             return Err(Error::Value(format!("the model has {expected} weights, not {found}")));
         }
-        let mut read = HashMap::with_capacity(weights.len());
-        for (at, (tensor, own)) in weights.into_iter().zip(&self.all).enumerate() {
+        let mut given = Vec::with_capacity(weights.len());
+        for (tensor, own) in weights.into_iter().zip(&self.all) {
             if tensor.shape() != own.shape {
                 let (path, expected, found) = (&own.path, &own.shape, tensor.shape());
                 return Err(Error::Value(format!(
                     "weight {path:?} has shape {expected:?}, not {found:?}"
                 )));
             }
-            read.insert(at, Arc::new(Constant::Tensor(tensor.cast(storable(own.dtype))?)));
+            let tensor = tensor.cast(storable(own.dtype))?;
+            given.push(own.with_bytes(bytes(tensor.data())?)?);
         }
-        self.constants = Mutex::new(Constants { read, made: 0 });
+        self.all = given;
+        self.constants = Mutex::default();
         Ok(())
     }
 
@@ -164,7 +172,7 @@ impl Weights {
             return Ok(Some(Arc::clone(constant)));
         }
         let Some(weight) = self.all.get(place) else { return Ok(None) };
-        if weight.stored().is_empty() {
+        if weight.is_absent() {
             // Zeros, of a size that only the config claims.
             constants.made = constants.made.saturating_add(weight.byte_len() as u64);
             limits.check_memory(&format!("weight {:?}", weight.path), Some(constants.made))?;
@@ -183,6 +191,31 @@ pub(crate) fn to_tensor(weight: &Weight) -> Result<Tensor> {
 /// The type in which a tensor holds a weight of that type.
 pub(crate) fn storable(dtype: DType) -> DType {
     if dtype == DType::Int4 { DType::Int8 } else { dtype }
+}
+
+/// Elements as files have them: the lowest byte of each first.
+fn bytes(data: &Data) -> Result<Vec<u8>> {
+    macro_rules! numbers {
+        ($elements:expr) => {
+            $elements.iter().flat_map(|element| element.to_le_bytes()).collect()
+        };
+    }
+    Ok(match data {
+        Data::Float32(v) => numbers!(v),
+        Data::Float64(v) => numbers!(v),
+        Data::Float16(v) => numbers!(v),
+        Data::BFloat16(v) => numbers!(v),
+        Data::Int8(v) => numbers!(v),
+        Data::Int16(v) => numbers!(v),
+        Data::Int32(v) => numbers!(v),
+        Data::Int64(v) => numbers!(v),
+        Data::UInt8(v) => numbers!(v),
+        Data::UInt16(v) => numbers!(v),
+        Data::UInt32(v) => numbers!(v),
+        Data::UInt64(v) => numbers!(v),
+        Data::Bool(v) => v.iter().map(|truth| u8::from(*truth)).collect(),
+        Data::String(_) => return Err(Error::Value("a weight holds no texts".to_owned())),
+    })
 }
 
 /// The elements of a weight: as they lie in the file if that is possible.

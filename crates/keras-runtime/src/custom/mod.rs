@@ -21,7 +21,11 @@ pub use ops::{Operand, Ops, SymbolicTensor};
 ///
 /// It is registered under the name of its class with [`Loader::layer`](crate::Loader::layer). What
 /// its [`call`](Self::call) composes out of `keras.ops` becomes part of the model's plan like any
-/// layer of Keras's own. Its config stays in the model as the file has it.
+/// layer of Keras's own.
+///
+/// [`Model::save`](crate::Model::save) saves it as Keras does: under the registered name of its class,
+/// with its config as the file had it (or as [`config`](Self::config) says), its weights where
+/// Keras looks for them. Keras loads it again with the class as `custom_objects`.
 ///
 /// ```
 /// use keras_runtime::keras_model::{Call, variables::VariableSpec};
@@ -82,6 +86,11 @@ pub trait CustomLayer: Send + Sync + 'static {
     /// names must differ. None by default.
     fn layers(&self) -> Vec<(&'static str, &Layer)> {
         Vec::new()
+    }
+
+    /// Its config, where it is no longer the one that it was made from: Keras's `get_config`.
+    fn config(&self) -> Option<Json> {
+        None
     }
 
     /// What it does to the mask of its input: Keras's `compute_mask`. [`Mask::Drops`] by default,
@@ -176,6 +185,10 @@ impl LayerConfig for Custom {
 
     fn mask(&self) -> Mask {
         self.0.mask()
+    }
+
+    fn config(&self) -> Option<Json> {
+        self.0.config()
     }
 
     fn sublayers(&self) -> Vec<(&'static str, &Layer)> {

@@ -87,7 +87,7 @@ pub(crate) fn add_activity(b: &mut Builder<'_>, layer: &Layer, outputs: &[Value]
         Kind::ActivityRegularization(own) => {
             let config = json!({"l1": own.l1.0, "l2": own.l2.0});
             let config = config.as_object().cloned().unwrap_or_default();
-            let both = Regularizer { class_name: "L1L2".to_owned(), config };
+            let both = Regularizer::new("L1L2", config);
             add_penalties(b, Some(&both), outputs)
         }
         _ => add_penalties(b, layer.base.activity_regularizer.as_ref(), outputs),

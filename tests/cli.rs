@@ -13,7 +13,7 @@ fn model(name: &str) -> String {
 #[test]
 fn every_command_has_help() {
     let help = stdout(["--help"]);
-    for command in ["summary", "check", "inspect", "weights", "h5"] {
+    for command in ["summary", "check", "inspect", "weights", "convert", "h5"] {
         assert!(help.contains(command), "{help}");
         assert!(stdout([command, "--help"]).contains("Usage"), "{command}");
     }

@@ -14,5 +14,6 @@ mod models;
 mod ops;
 mod predict;
 mod readme;
+mod save;
 mod summary;
 mod support;

@@ -2,6 +2,7 @@
 
 mod arrays;
 mod check;
+mod convert;
 mod error;
 mod evaluate;
 mod export;
@@ -39,6 +40,10 @@ enum Command {
     Inspect(inspect::Inspect),
     /// List the weights with statistics, or export them
     Weights(weights::Weights),
+    /// Write a model of any Keras as a file that Keras 3 loads
+    ///
+    /// What was rewritten and what the new file does not say goes to standard error.
+    Convert(convert::Convert),
     /// Compute the outputs for given inputs
     Predict(predict::Predict),
     /// Compare the outputs for given inputs with those expected
@@ -59,6 +64,7 @@ fn main() -> ExitCode {
         Command::Check(command) => command.run(&mut out),
         Command::Inspect(command) => command.run(&mut out),
         Command::Weights(command) => command.run(&mut out),
+        Command::Convert(command) => command.run(&mut out),
         Command::Predict(command) => command.run(&mut out),
         Command::Verify(command) => command.run(&mut out),
         Command::Evaluate(command) => command.run(&mut out),

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use keras_model::source::Source;
+use keras_model::{Container, Saver, Weight};
 use keras_runtime::{Evaluate, Model, Tensor, load_model};
 use serde_json::Value;
 
@@ -130,6 +132,26 @@ fn stepped(case: &Value, arrays: &Arrays, model: &mut Model) -> Result<(), Strin
         if !noise.contains(&k) {
             close(path, found, &arrays[&format!("w_{k}")], of_weights)?;
         }
+    }
+    // What the optimizer keeps, as a file saved now has it.
+    let saved =
+        model.to_file().and_then(|file| Ok(Saver::new().to_bytes(&file, Container::Keras)?));
+    let saved = saved.map_err(|e| e.to_string())?;
+    let source = Source::from_bytes(saved.bytes).map_err(|e| e.to_string())?;
+    let paths = texts(case, "optimizer_variable_paths");
+    if source.optimizer_weights.len() != paths.len() {
+        let found = source.optimizer_weights.len();
+        return Err(format!(
+            "{found} variables of the optimizer for {}: {:?}",
+            paths.len(),
+            saved.lost
+        ));
+    }
+    for ((k, path), found) in paths.iter().enumerate().zip(&source.optimizer_weights) {
+        let expected = &arrays[&format!("optvar_{k}")];
+        let found = Weight::from(found).to_f64().map_err(|e| e.to_string())?;
+        let found = Tensor::new(expected.shape(), found).map_err(|e| format!("{path}: {e}"))?;
+        close(path, &found, expected, of_weights)?;
     }
     Ok(())
 }

@@ -275,7 +275,7 @@ impl Model {
         Ok(Saver::new().save_weights(&self.to_file()?, path)?)
     }
 
-    /// The typed model with the weights that it has now, for a [`Saver`] with choices.
+    /// The typed model with the weights that it has now, and what its optimizer keeps, for a [`Saver`] with choices.
     ///
     /// # Errors
     /// [`Error::Model`] if the file is broken where they are.
@@ -283,8 +283,11 @@ impl Model {
         let mut file = self.file.clone();
         // Behind the weights stands what the layers keep beside them.
         let beside = file.named_weights()?.len();
-        let all = self.weights.all();
-        file.weights = all.get(..all.len().saturating_sub(beside)).unwrap_or_default().to_vec();
+        file.weights = self.weights.all()?;
+        file.weights.truncate(file.weights.len().saturating_sub(beside));
+        if let Some(optimizer) = &self.optimizer {
+            file.optimizer_state = Some(optimizer.state(&self.weights)?);
+        }
         Ok(file)
     }
 

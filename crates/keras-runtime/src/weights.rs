@@ -1,6 +1,6 @@
 //! The weights of a model, read when they are used.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -13,6 +13,8 @@ use crate::{Error, Limits, Result, Tensor};
 /// The weights of a model, read when they are used.
 pub(crate) struct Weights {
     all: Vec<Weight>,
+    /// The places of those that were changed since.
+    changed: BTreeSet<usize>,
     places: HashMap<(String, String), usize>,
     constants: Mutex<Constants>,
     assets: BTreeMap<String, Bytes>,
@@ -38,7 +40,14 @@ impl Weights {
         for (i, weight) in weights.iter().enumerate() {
             places.entry((weight.layer.clone(), weight.name.clone())).or_insert(i);
         }
-        Self { all: weights, places, constants: Mutex::default(), assets, is_keras3 }
+        Self {
+            all: weights,
+            changed: BTreeSet::new(),
+            places,
+            constants: Mutex::default(),
+            assets,
+            is_keras3,
+        }
     }
 
     pub(crate) fn has(&self, layer: &str, name: &str) -> bool {
@@ -72,9 +81,17 @@ impl Weights {
         weights.collect()
     }
 
-    /// All of them, in the order of `get_weights()`, as a file takes them.
-    pub(crate) fn all(&self) -> &[Weight] {
-        &self.all
+    /// All of them as they are now, in the order of `get_weights()`, as a file takes them.
+    pub(crate) fn all(&self) -> Result<Vec<Weight>> {
+        let constants = self.constants.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = |(place, weight): (usize, &Weight)| match constants.read.get(&place) {
+            Some(constant) if self.changed.contains(&place) => {
+                let tensor = constant.view().to_tensor();
+                Ok(weight.with_bytes(to_bytes(&tensor)?)?)
+            }
+            _ => Ok(weight.clone()),
+        };
+        self.all.iter().enumerate().map(now).collect()
     }
 
     /// Puts others in their place, in that order.
@@ -92,11 +109,17 @@ impl Weights {
                 )));
             }
             let tensor = tensor.cast(storable(own.dtype))?;
-            given.push(own.with_bytes(bytes(tensor.data())?)?);
+            given.push(own.with_bytes(to_bytes(&tensor)?)?);
         }
         self.all = given;
+        self.changed.clear();
         self.constants = Mutex::default();
         Ok(())
+    }
+
+    /// The weight at a place among all, not as it is now.
+    pub(crate) fn weight(&self, place: usize) -> Option<&Weight> {
+        self.all.get(place)
     }
 
     /// The elements of the weight at a place among all.
@@ -125,6 +148,7 @@ impl Weights {
         };
         let changed = change(&mut tensor);
         constants.read.insert(place, Arc::new(Constant::Tensor(tensor)));
+        self.changed.insert(place);
         changed
     }
 
@@ -194,13 +218,13 @@ pub(crate) fn storable(dtype: DType) -> DType {
 }
 
 /// Elements as files have them: the lowest byte of each first.
-fn bytes(data: &Data) -> Result<Vec<u8>> {
+pub(crate) fn to_bytes(tensor: &Tensor) -> Result<Vec<u8>> {
     macro_rules! numbers {
         ($elements:expr) => {
             $elements.iter().flat_map(|element| element.to_le_bytes()).collect()
         };
     }
-    Ok(match data {
+    Ok(match tensor.data() {
         Data::Float32(v) => numbers!(v),
         Data::Float64(v) => numbers!(v),
         Data::Float16(v) => numbers!(v),

@@ -14,7 +14,7 @@ pub use loss::{Axes, Loss, LossKind, OneOrMany, Reduction};
 pub use metric::{Metric, MetricKind};
 pub use optimizer::{Inner, LearningRate, Optimizer, OptimizerKind, OptimizerMap};
 pub use schedule::Schedule;
-pub use state::{OptimizerState, StateVariable};
+pub use state::{OptimizerState, Scalar, StateVariable};
 
 use crate::custom_objects::CustomObjects;
 use crate::{Error, Result, UnknownObject};

@@ -54,6 +54,57 @@ pub struct OptimizerState {
     pub size: Size,
 }
 
+/// A number that an optimizer keeps.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Scalar {
+    /// Of steps: `int64`.
+    Count(i64),
+    /// Any other: `float32`.
+    Number(f32),
+}
+
+impl StateVariable {
+    /// What is kept in `slot` for a variable of the model: elements of the variable's type,
+    /// little-endian, row-major. Adafactor's have another shape than the variable.
+    ///
+    /// # Errors
+    /// [`Error::Weights`](crate::Error::Weights) if they are more or fewer than the shape says.
+    pub fn new(
+        slot: &'static str,
+        variable: &Weight,
+        shape: Vec<usize>,
+        bytes: impl Into<bytes::Bytes>,
+    ) -> crate::Result<Self> {
+        let weight = Weight { shape, ..variable.clone() };
+        Ok(Self { slot, weight: weight.with_bytes(bytes)? })
+    }
+}
+
+impl OptimizerState {
+    /// A state that is in no file yet: numbers under the names of [`scalars`](Self::scalars), and the
+    /// variables that are kept for those of the model.
+    pub fn new(
+        scalars: impl IntoIterator<Item = (String, Scalar)>,
+        slots: Vec<StateVariable>,
+    ) -> Self {
+        let scalar = |(name, scalar): (String, Scalar)| {
+            let weight = match scalar {
+                Scalar::Count(n) => Weight::scalar(&name, DType::Int64, n.to_le_bytes().to_vec()),
+                Scalar::Number(x) => {
+                    Weight::scalar(&name, DType::Float32, x.to_le_bytes().to_vec())
+                }
+            };
+            (name, weight)
+        };
+        let scalars: Vec<(String, Weight)> = scalars.into_iter().map(scalar).collect();
+        let weights = scalars.iter().map(|(_, w)| w).chain(slots.iter().map(|slot| &slot.weight));
+        let specs: Vec<VariableSpec> = weights
+            .map(|w| VariableSpec::new(w.name.as_str(), w.shape.as_slice(), w.dtype))
+            .collect();
+        Self { layout: StateLayout::Keras3, scalars, size: Size::of(&specs), slots }
+    }
+}
+
 /// One entry of the list that a layout implies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Entry {
@@ -146,8 +197,16 @@ impl OptimizerState {
         let owners = slots::owners(model);
         let trained = trained(&owners, &[], StateLayout::Keras3);
         let lists = lists(optimizer, StateLayout::Keras3, &trained);
-        // Compiled and never trained: there are no slots yet.
-        let list = if self.slots.is_empty() { lists.last() } else { lists.first() };
+        // Compiled and never trained: nothing is there yet but the first two.
+        let is_there = |entry: &Entry| match entry {
+            Entry::Scalar(name) => {
+                matches!(name.as_str(), "iteration" | "learning_rate")
+                    || self.scalars.iter().any(|(known, _)| known == name)
+            }
+            Entry::Placeholder | Entry::Slot { .. } => false,
+        };
+        let is_built = |list: &&Vec<Entry>| !self.slots.is_empty() || list.iter().all(is_there);
+        let list = lists.iter().find(is_built).or(lists.last());
         let name = optimizer.keras3_name();
         let mut variables = Vec::new();
         for entry in list.into_iter().flatten() {

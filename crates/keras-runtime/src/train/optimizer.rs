@@ -1,7 +1,9 @@
 //! The optimizer of a model: what it keeps, and a step of it.
 //! Source: `keras/src/optimizers/base_optimizer.py`, Keras 3.15.
 
-use keras_model::compile::{self, LearningRate, OptimizerKind, OptimizerState, StateVariable};
+use keras_model::compile::{
+    self, LearningRate, OptimizerKind, OptimizerState, Scalar, StateVariable,
+};
 use keras_model::objects::Constraint;
 use keras_model::{DType, ModelFile, Weight};
 
@@ -10,7 +12,7 @@ use super::floats::{self, with_float};
 use super::optimizers::{self, Slot, Trained, Update, schedules};
 use super::step::{ByRows, Gradient};
 use crate::element::Real;
-use crate::weights::{Weights, to_tensor};
+use crate::weights::{Weights, to_bytes, to_tensor};
 use crate::{Error, Limits, Result, Tensor};
 
 /// An optimizer and all that it keeps.
@@ -82,13 +84,11 @@ impl Optimizer {
         limits: &Limits,
     ) -> Result<Self> {
         let scalar = |name: &str| scalar(file.optimizer_state.as_ref(), &format!("{within}{name}"));
-        let name =
-            |own: &compile::Optimizer| own.name.clone().unwrap_or_else(|| "inner".to_owned());
         let mut kept = Vec::new();
         let inner = match &config.kind {
             OptimizerKind::Custom { name, .. } => return Err(optimizers::unknown(name)),
             OptimizerKind::LossScaleOptimizer { inner_optimizer, initial_scale, .. } => {
-                let within = format!("{}/", name(inner_optimizer));
+                let within = prefix(inner_optimizer);
                 let inner =
                     Self::of(inner_optimizer, &within, trained.clone(), file, weights, limits)?;
                 let scale = scalar("dynamic_scale")?.unwrap_or(*initial_scale) as f32;
@@ -104,7 +104,7 @@ impl Optimizer {
                         paths.get(*at).is_some_and(|path| std::ptr::eq(optimizer_map.of(path), own))
                     };
                     let trained = trained.iter().copied().filter(is_own).collect();
-                    let within = format!("{}/", name(own));
+                    let within = prefix(own);
                     all.push(Self::of(own, &within, trained, file, weights, limits)?);
                 }
                 Inner::Several(all)
@@ -119,8 +119,9 @@ impl Optimizer {
             }
         };
         let start = match &config.learning_rate {
-            LearningRate::Constant(rate) => *rate,
-            LearningRate::Schedule(_) => 0.0,
+            // One that holds others has one that nothing uses.
+            LearningRate::Constant(rate) if matches!(inner, Inner::None) => *rate,
+            _ => 0.0,
         };
         let momenta = ["u_product", "m_schedule", "momentum_cache"].iter();
         let product = momenta.map(|name| scalar(name)).find_map(Result::transpose);
@@ -201,6 +202,56 @@ impl Optimizer {
                 ByRows { squares: own.squares || clips, clip: most.map(f64::to_bits), ..own }
             }
         }
+    }
+
+    /// What it keeps, for a file.
+    ///
+    /// # Errors
+    /// None: what is kept has the shapes that it says.
+    pub(crate) fn state(&self, weights: &Weights) -> Result<OptimizerState> {
+        let (mut scalars, mut slots) = (Vec::new(), Vec::new());
+        self.keep("", weights, &mut scalars, &mut slots)?;
+        Ok(OptimizerState::new(scalars, slots))
+    }
+
+    fn keep(
+        &self,
+        within: &str,
+        weights: &Weights,
+        scalars: &mut Vec<(String, Scalar)>,
+        slots: &mut Vec<StateVariable>,
+    ) -> Result<()> {
+        let mut scalar = |name: &str, value| scalars.push((format!("{within}{name}"), value));
+        scalar("iteration", Scalar::Count(self.iterations));
+        scalar("learning_rate", Scalar::Number(self.rate));
+        if let OptimizerKind::Nadam { .. } = &self.config.kind {
+            scalar("u_product", Scalar::Number(self.product));
+        }
+        match &self.inner {
+            Inner::None => {}
+            Inner::Scaled { inner, scale, counter } => {
+                scalar("step_counter", Scalar::Count(*counter));
+                scalar("dynamic_scale", Scalar::Number(*scale));
+                inner.keep(&prefix(&inner.config), weights, scalars, slots)?;
+            }
+            Inner::Several(all) => {
+                for inner in all {
+                    inner.keep(&prefix(&inner.config), weights, scalars, slots)?;
+                }
+            }
+        }
+        for kept in &self.kept {
+            let Some(weight) = weights.weight(kept.place) else { continue };
+            let beside = [("average", &kept.average), ("gradient_accumulator", &kept.sum)];
+            let beside = beside.into_iter().filter_map(|(name, kept)| Some((name, kept.as_ref()?)));
+            let own = kept.slots.iter().map(|(name, tensor)| (*name, tensor));
+            for (name, tensor) in beside.chain(own) {
+                let tensor = tensor.cast(weight.dtype)?;
+                let bytes = to_bytes(&tensor)?;
+                slots.push(StateVariable::new(name, weight, tensor.shape().to_vec(), bytes)?);
+            }
+        }
+        Ok(())
     }
 
     /// Steps that were made.
@@ -546,14 +597,16 @@ impl Kept {
     }
 }
 
+/// What stands before the names of the scalars of an optimizer within another one.
+fn prefix(config: &compile::Optimizer) -> String {
+    format!("{}/", config.name.as_deref().unwrap_or("inner"))
+}
+
 /// A number that belongs to no weight.
 fn scalar(state: Option<&OptimizerState>, name: &str) -> Result<Option<f64>> {
     let Some(state) = state else { return Ok(None) };
     let Some((_, stored)) = state.scalars.iter().find(|(known, _)| known == name) else {
         return Ok(None);
     };
-    Ok(to_tensor(&Weight::from(stored))?
-        .cast(DType::Float64)?
-        .as_slice()
-        .and_then(|v| v.first().copied()))
+    Ok(to_tensor(stored)?.cast(DType::Float64)?.as_slice().and_then(|v| v.first().copied()))
 }

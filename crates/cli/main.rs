@@ -6,6 +6,7 @@ mod convert;
 mod error;
 mod evaluate;
 mod export;
+mod fit;
 mod h5;
 mod inspect;
 mod model;
@@ -52,6 +53,8 @@ enum Command {
     Verify(verify::Verify),
     /// Compute the loss and the compiled metrics for given targets
     Evaluate(evaluate::Evaluate),
+    /// Train the model, from where the file stopped
+    Fit(fit::Fit),
     /// Look into HDF5 files
     #[command(subcommand)]
     H5(h5::H5),
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Command::Predict(command) => command.run(&mut out),
         Command::Verify(command) => command.run(&mut out),
         Command::Evaluate(command) => command.run(&mut out),
+        Command::Fit(command) => command.run(&mut out),
         Command::H5(command) => command.run(&mut out),
     };
     match done.and_then(|code| Ok(out.flush().map(|()| code)?)) {

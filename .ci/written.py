@@ -43,6 +43,16 @@ def tour(file):
     assert growing.maxshape == (None, 200) and growing.fillvalue == -1
     assert (layouts["absent"][...] == 7).all() and layouts["no_rows"].shape == (0, 3)
 
+    filters = file["filters"]
+    assert filters["lzf"].compression == "lzf" and (filters["lzf"][...] == rows).all()
+    assert (filters["scale_offset"][...] == rows).all()
+    assert filters["negative"][...].tolist() == [n * n - 1000 for n in range(60)]
+    assert abs(filters["decimal"][...] - numpy.arange(6000) / 10).max() < 1e-9
+    assert filters["nbit"][...].tolist() == [n % 128 for n in range(1000)]
+    sizes = {"lzf": 24_000, "scale_offset": 24_000, "negative": 480, "decimal": 48_000, "nbit": 2000}
+    for name, size in sizes.items():
+        assert filters[name].id.get_storage_size() < size * 0.6, (name, filters[name].id.get_storage_size())
+
     types = file["types"]
     assert types["half"].dtype == "f2" and types["half"][...].tolist() == [0.5, -2.0]
     assert types["big"].dtype == ">u2" and types["big"][...].tolist() == [256, 2]

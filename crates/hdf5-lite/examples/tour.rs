@@ -28,6 +28,7 @@ fn tour() -> Result<Writer<'static>> {
     let mut file = Writer::new();
     attributes(&mut file)?;
     layouts(&mut file)?;
+    filters(&mut file)?;
     types(&mut file)?;
     many(&mut file)?;
     Ok(file)
@@ -66,6 +67,22 @@ fn layouts(file: &mut Writer<'_>) -> Result<()> {
     group.dataset("growing", rows)?.chunks([8, 50]).deflate(1).fill_value(-1);
     group.dataset("absent", Array::absent([10], Datatype::of::<f64>()))?.fill_value(7.0);
     group.dataset("no_rows", Array::new([0, 3], Vec::<f32>::new()))?;
+    Ok(())
+}
+
+fn filters(file: &mut Writer<'_>) -> Result<()> {
+    let mut group = file.group("filters")?;
+    group.dataset("lzf", rows())?.chunks([9, 100]).shuffle().lzf();
+    group.dataset("scale_offset", rows())?.chunks([7, 13]).scale_offset(0);
+    let negative = Array::new([60], (0..60_i64).map(|n| n * n - 1000).collect::<Vec<_>>());
+    group.dataset("negative", negative)?.chunks([16]).scale_offset(0);
+    let tenths = (0..6000_u16).map(|n| f64::from(n) / 10.0).collect::<Vec<_>>();
+    group.dataset("decimal", tenths)?.chunks([1000]).scale_offset(1);
+    let order = ByteOrder::BigEndian;
+    let bits = FixedPoint { size: 2, order, signed: false, offset: 3, precision: 7 };
+    let bytes: Vec<u8> = (0..1000_u16).flat_map(|n| ((n % 128) << 3).to_be_bytes()).collect();
+    let bits = Array::bytes([1000], Datatype::FixedPoint(bits), bytes);
+    group.dataset("nbit", bits)?.chunks([300]).nbit();
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use hdf5_lite::{File, Node};
+use hdf5_lite::{Array, Datatype, File, FilterInfo, Node, Writer};
 use sha2::{Digest, Sha256};
 
 fn folder() -> PathBuf {
@@ -56,5 +56,65 @@ fn damaged_chunks_are_refused() {
                 }
             }
         }
+    }
+}
+
+/// Of each filter that is written: its number, client data, and whether it compresses.
+const WRITTEN: &[(u16, &[u32], bool)] = &[
+    (1, &[6], true),
+    (2, &[], false),
+    (3, &[], false),
+    (5, &[], false), // there is no bit too many
+    (6, &[0], true),
+    (307, &[9], true),
+    (32_000, &[], true),
+    (32_004, &[0], true),
+    (32_004, &[1000], true),
+    (32_008, &[], false),
+    (32_008, &[0, 2], true),
+    (32_008, &[64, 3], true),
+    (32_015, &[3], true),
+];
+
+#[test]
+fn every_filter_that_is_written_is_read() {
+    let numbers: Vec<i32> = (0..6007).map(|n| n % 50 * (n % 7) - 500).collect();
+    let bytes: Vec<u8> = numbers.iter().flat_map(|n| n.to_be_bytes()).collect();
+    let Datatype::FixedPoint(big) = Datatype::of::<i32>() else { return };
+    let big = hdf5_lite::FixedPoint { order: hdf5_lite::ByteOrder::BigEndian, ..big };
+    let mut file = Writer::new();
+    for (n, (id, client_data, _)) in WRITTEN.iter().enumerate() {
+        let filter = || FilterInfo {
+            id: *id,
+            name: String::new(),
+            optional: false,
+            client_data: client_data.to_vec(),
+        };
+        let native = Array::new([6007], &numbers);
+        file.dataset(&format!("{n}"), native).unwrap().chunks([1003]).filter(filter());
+        let big = Array::bytes([6007], Datatype::FixedPoint(big), &bytes);
+        file.dataset(&format!("big {n}"), big).unwrap().chunks([1003]).filter(filter());
+    }
+    let file = File::from_bytes(file.to_bytes().unwrap()).unwrap();
+    for (n, (id, client_data, compresses)) in WRITTEN.iter().enumerate() {
+        for name in [format!("{n}"), format!("big {n}")] {
+            let dataset = file.dataset(&name).unwrap();
+            assert!(*dataset.read::<i32>().unwrap() == numbers, "filter {id} {client_data:?}");
+            let is_smaller = dataset.stored_bytes().unwrap() < 4 * 6007 * 9 / 10;
+            assert_eq!(is_smaller, *compresses, "filter {id} {client_data:?}");
+        }
+    }
+}
+
+#[test]
+fn floats_are_rounded_to_decimal_digits() {
+    let numbers: Vec<f64> = (0..1000).map(|n| f64::from(n * n % 977) / 7.0 - 50.0).collect();
+    let mut file = Writer::new();
+    file.dataset("f8", &numbers).unwrap().chunks([300]).scale_offset(3);
+    let file = File::from_bytes(file.to_bytes().unwrap()).unwrap();
+    let dataset = file.dataset("f8").unwrap();
+    assert!(dataset.stored_bytes().unwrap() < 8000 / 2);
+    for (read, written) in dataset.read::<f64>().unwrap().iter().zip(&numbers) {
+        assert!((read - written).abs() <= 0.0005 + 1e-9, "{read} for {written}");
     }
 }

@@ -77,6 +77,60 @@ impl<'b> Bits<'b> {
     }
 }
 
+/// Writes bits one after the other.
+#[derive(Debug, Default)]
+pub(super) struct BitsOut {
+    bytes: Vec<u8>,
+    /// Bits that make no whole byte yet, at the bottom.
+    held: u64,
+    /// How many of them: fewer than eight.
+    len: u32,
+}
+
+impl BitsOut {
+    /// Behind `bytes`.
+    pub(super) fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes, held: 0, len: 0 }
+    }
+
+    /// The low `n` bits of `value`, up to 64.
+    pub(super) fn put(&mut self, value: u64, n: u32) {
+        if n > 32 {
+            self.put(value >> 32, n - 32);
+            return self.put(value, 32);
+        }
+        let value = value & ((1 << n) - 1);
+        self.held = self.held << n | value;
+        self.len += n;
+        while self.len >= 8 {
+            self.len -= 8;
+            let [byte, ..] = (self.held >> self.len).to_le_bytes();
+            self.bytes.push(byte);
+        }
+    }
+
+    /// All bytes, the last one filled with zeros.
+    pub(super) fn into_bytes(mut self) -> Vec<u8> {
+        if self.len > 0 {
+            self.put(0, 8 - self.len);
+        }
+        self.bytes
+    }
+}
+
+#[test]
+fn bits_that_are_put_are_taken() {
+    let mut out = BitsOut::default();
+    let values = [(5, 3), (0, 1), (u64::MAX, 64), (1, 33), (0x1234_5678_9abc_def0, 61), (1, 1)];
+    values.iter().for_each(|(value, n)| out.put(*value, *n));
+    let bytes = out.into_bytes();
+    assert_eq!(bytes.len(), (3 + 1 + 64 + 33 + 61 + 1_usize).div_ceil(8));
+    let mut bits = Bits::new(&bytes);
+    for (value, n) in values {
+        assert_eq!(bits.take(n), Some(value & u64::MAX >> (64 - n)));
+    }
+}
+
 #[test]
 fn takes_bits_in_order() {
     let bytes: Vec<u8> = (0..40).map(|n: u8| n.wrapping_mul(37)).collect();

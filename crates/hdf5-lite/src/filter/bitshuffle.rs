@@ -9,8 +9,9 @@
 
 use std::borrow::Cow;
 
-use super::{Filter, broken, max_len, output};
+use super::{Filter, broken, max_len, output, parameter};
 use crate::error::Result;
+use crate::message::Datatype;
 
 /// Blocks are of whole bytes of bits.
 const MULTIPLE: usize = 8;
@@ -62,6 +63,51 @@ impl Filter for Bitshuffle {
             kind @ (2 | 3) => compressed(self, kind, size, &chunk, expected),
             other => Err(broken(self, format!("compression {other} is not supported"))),
         }
+    }
+
+    /// The versions are those of the first release with Zstandard.
+    fn parameters(&self, client_data: &[u32], datatype: &Datatype, _: &[u64]) -> Result<Vec<u32>> {
+        let (block, compression) = match client_data {
+            [_, _, _, block, compression, ..] | [block, compression] => (*block, *compression),
+            [] => (0, 0),
+            _ => return Err(broken(self, "client data are a size of blocks and a compression")),
+        };
+        Ok(vec![0, 4, parameter(self, datatype.size())?, block, compression])
+    }
+
+    fn encode(&self, client_data: &[u32], chunk: &[u8]) -> Result<Option<Vec<u8>>> {
+        let at = |n: usize| client_data.get(n).map_or(0, |v| usize::try_from(*v).unwrap_or(0));
+        let (size, block) = (at(2).max(1), at(3));
+        let block = if block == 0 { default_block(size) } else { block };
+        if !block.is_multiple_of(MULTIPLE) {
+            return Err(broken(self, "a block of half bytes"));
+        }
+        let kind = at(4);
+        let mut encoded = output(self, chunk.len())?;
+        if kind != 0 {
+            encoded.extend_from_slice(&(chunk.len() as u64).to_be_bytes());
+            let bytes = block.saturating_mul(size);
+            encoded.extend_from_slice(&parameter(self, bytes)?.to_be_bytes());
+        }
+        let mut rest = chunk;
+        for len in blocks(chunk.len() / size, block) {
+            let (from, after) = rest.split_at_checked(len * size).unwrap_or((rest, &[]));
+            rest = after;
+            let mut planes = vec![0; from.len()];
+            shuffle(from, size, &mut planes);
+            match kind {
+                0 => encoded.extend_from_slice(&planes),
+                #[cfg(feature = "bitshuffle")]
+                2 => super::put_block(self, &lz4_flex::block::compress(&planes), &mut encoded)?,
+                #[cfg(feature = "bitshuffle")]
+                3 => super::put_block(self, &super::zstd::pack(&planes), &mut encoded)?,
+                other => {
+                    return Err(broken(self, format!("compression {other} is not supported")));
+                }
+            }
+        }
+        encoded.extend_from_slice(rest);
+        Ok((kind == 0 || encoded.len() < chunk.len()).then_some(encoded))
     }
 }
 
@@ -148,6 +194,29 @@ pub(super) fn unshuffle(planes: &[u8], size: usize, out: &mut [u8]) {
     }
 }
 
+/// The way back of [`unshuffle`].
+pub(super) fn shuffle(plain: &[u8], size: usize, planes: &mut [u8]) {
+    let plane = plain.len() / size / 8;
+    if plane == 0 {
+        return;
+    }
+    let mut rows = planes.chunks_exact_mut(plane);
+    for byte in 0..size {
+        let mut bits: [&mut [u8]; 8] = std::array::from_fn(|_| rows.next().unwrap_or_default());
+        for group in 0..plane {
+            let column = plain.iter().skip(group * 8 * size + byte).step_by(size);
+            let mut square = [0; 8];
+            square.iter_mut().zip(column).for_each(|(to, from)| *to = *from);
+            let square = transpose(u64::from_le_bytes(square)).to_le_bytes();
+            for (row, byte) in bits.iter_mut().zip(square) {
+                if let Some(to) = row.get_mut(group) {
+                    *to = byte;
+                }
+            }
+        }
+    }
+}
+
 /// Transposes eight bytes as a square of bits.
 fn transpose(mut x: u64) -> u64 {
     for (shift, mask) in
@@ -174,5 +243,8 @@ fn puts_the_bits_of_each_element_together() {
         let mut out = vec![0; plain.len()];
         unshuffle(&planes, size, &mut out);
         assert_eq!(out, plain);
+        let mut shuffled = vec![0; plain.len()];
+        shuffle(&plain, size, &mut shuffled);
+        assert_eq!(shuffled, planes);
     }
 }

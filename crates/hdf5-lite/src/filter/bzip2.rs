@@ -34,4 +34,14 @@ impl Filter for Bzip2 {
         }
         Ok(Cow::Owned(decoded))
     }
+
+    /// `client_data`: hundreds of kilobytes of a block, 1 to 9.
+    fn encode(&self, client_data: &[u32], chunk: &[u8]) -> Result<Option<Vec<u8>>> {
+        let level = client_data.first().copied().unwrap_or(9).clamp(1, 9);
+        let mut encoded = Vec::new();
+        let stream = ::bzip2::read::BzEncoder::new(chunk, ::bzip2::Compression::new(level));
+        let read = stream.take(chunk.len() as u64).read_to_end(&mut encoded);
+        read.map_err(|error| broken(self, error.to_string()))?;
+        Ok((encoded.len() < chunk.len()).then_some(encoded))
+    }
 }

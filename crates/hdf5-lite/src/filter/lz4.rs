@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use super::{Filter, broken, max_len, output, take_u32, take_u64};
+use super::{Filter, broken, max_len, output, parameter, put_block, take_u32, take_u64};
 use crate::error::Result;
 
 #[derive(Debug)]
@@ -54,7 +54,24 @@ impl Filter for Lz4 {
         }
         Ok(Cow::Owned(decoded))
     }
+
+    fn encode(&self, client_data: &[u32], chunk: &[u8]) -> Result<Option<Vec<u8>>> {
+        let block = client_data.first().map_or(0, |block| usize::try_from(*block).unwrap_or(0));
+        let block = if block == 0 { MAX_BLOCK } else { block.min(MAX_BLOCK) };
+        let block = block.min(chunk.len()).max(1);
+        let mut encoded = output(self, chunk.len())?;
+        encoded.extend_from_slice(&(chunk.len() as u64).to_be_bytes());
+        encoded.extend_from_slice(&parameter(self, block)?.to_be_bytes());
+        for part in chunk.chunks(block) {
+            let packed = lz4_flex::block::compress(part);
+            put_block(self, if packed.len() < part.len() { &packed } else { part }, &mut encoded)?;
+        }
+        Ok((encoded.len() < chunk.len()).then_some(encoded))
+    }
 }
+
+/// Bytes of a block, if the caller does not say.
+const MAX_BLOCK: usize = 1 << 30;
 
 /// Decodes a block that fills `to`.
 pub(super) fn block_into(from: &[u8], to: &mut [u8]) -> Option<()> {

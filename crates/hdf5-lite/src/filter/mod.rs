@@ -11,6 +11,9 @@
 //!   Allocate no more than [`max_len`] of it, and fail rather than return more. What the
 //!   stored bytes claim of their own length is not to be trusted either.
 //! - Wrong bytes are [`Error::Filter`], made by [`broken`]; wrong `client_data` too.
+//!
+//! `encode` stands beside it where the filter is written too, and `parameters` makes the
+//! `client_data` for it.
 
 mod bits;
 mod bitshuffle;
@@ -48,7 +51,7 @@ use bytes::Bytes;
 use crate::error::{Error, Result};
 use crate::file::File;
 use crate::limits::Limits;
-use crate::message::{FilterInfo, FilterPipeline};
+use crate::message::{Datatype, FilterInfo, FilterPipeline};
 
 /// Undoes one filter.
 ///
@@ -110,6 +113,18 @@ pub trait Filter: Send + Sync + fmt::Debug {
     ) -> Result<Cow<'c, [u8]>> {
         let _ = buffers;
         self.decode(client_data, chunk, expected)
+    }
+
+    /// What to store as client data with a dataset of elements of type `datatype`, in chunks of
+    /// `dims` elements, where the caller gave `client_data`: as `set_local` of the C library.
+    fn parameters(
+        &self,
+        client_data: &[u32],
+        datatype: &Datatype,
+        dims: &[u64],
+    ) -> Result<Vec<u32>> {
+        let _ = (datatype, dims);
+        Ok(client_data.to_vec())
     }
 
     /// What the filter makes of `chunk` when it is written; `None` if that is no gain, and the
@@ -249,6 +264,14 @@ fn take_u64(bytes: &[u8]) -> Option<(&[u8], u64)> {
     Some((rest, u64::from_be_bytes(*number)))
 }
 
+/// The length of a block before it, as four big-endian bytes.
+#[cfg(feature = "lz4")]
+fn put_block(filter: &dyn Filter, block: &[u8], to: &mut Vec<u8>) -> Result<()> {
+    to.extend_from_slice(&parameter(filter, block.len())?.to_be_bytes());
+    to.extend_from_slice(block);
+    Ok(())
+}
+
 /// The caller's filters.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Registry(Vec<Arc<dyn Filter>>);
@@ -264,18 +287,49 @@ impl Registry {
     }
 }
 
+/// The filters with the client data that they need for a dataset.
+pub(crate) fn complete(
+    pipeline: &[FilterInfo],
+    datatype: &Datatype,
+    dims: &[u64],
+) -> Result<Vec<FilterInfo>> {
+    let complete = |info: &FilterInfo| {
+        let mut info = info.clone();
+        if let Some(filter) = Registry::default().find(info.id) {
+            info.client_data = filter.parameters(&info.client_data, datatype, dims)?;
+        }
+        Ok(info)
+    };
+    pipeline.iter().map(complete).collect()
+}
+
+/// A number that client data holds.
+fn parameter(filter: &dyn Filter, value: impl TryInto<u32>) -> Result<u32> {
+    value.try_into().map_err(|_| broken(filter, "a size that client data cannot hold"))
+}
+
+/// The number of elements of a chunk.
+fn elements(filter: &dyn Filter, dims: &[u64]) -> Result<u32> {
+    let number = dims.iter().try_fold(1_u64, |n, dim| n.checked_mul(*dim));
+    parameter(filter, number.unwrap_or(u64::MAX))
+}
+
 /// One chunk through a pipeline. Says which filters were left out, a bit for each.
 pub(crate) fn encode(pipeline: &[FilterInfo], mut chunk: Vec<u8>) -> Result<(u32, Vec<u8>)> {
+    let filters = Registry::default();
     let mut mask = 0;
     for (n, info) in pipeline.iter().enumerate() {
-        let filter = Registry::default()
-            .find(info.id)
-            .map(|filter| filter.encode(&info.client_data, &chunk));
-        let unknown = || Error::UnknownFilter { id: info.id, name: info.name.clone() };
-        match filter.ok_or_else(unknown)?? {
-            Some(encoded) => chunk = encoded,
-            // There are no more than 32.
-            None => mask |= 1_u32.checked_shl(u32::try_from(n).unwrap_or(0)).unwrap_or(0),
+        let encoded = match filters.find(info.id) {
+            Some(filter) => filter.encode(&info.client_data, &chunk),
+            None => Err(Error::UnknownFilter { id: info.id, name: info.name.clone() }),
+        };
+        match encoded {
+            Ok(Some(encoded)) => chunk = encoded,
+            Err(error) if !info.optional => return Err(error),
+            Ok(None) | Err(_) => {
+                // There are no more than 32.
+                mask |= 1_u32.checked_shl(u32::try_from(n).unwrap_or(0)).unwrap_or(0);
+            }
         }
     }
     Ok((mask, chunk))

@@ -14,9 +14,10 @@
 
 use std::borrow::Cow;
 
-use super::bits::Bits;
-use super::{Filter, broken, max_len, output};
+use super::bits::{Bits, BitsOut};
+use super::{Filter, broken, elements, max_len, output, parameter};
 use crate::error::Result;
+use crate::message::{ByteOrder, Datatype, Member};
 
 /// Types within types.
 const MAX_DEPTH: u8 = 32;
@@ -58,6 +59,32 @@ impl Filter for Nbit {
             kind.read(&mut bits, element).ok_or_else(|| broken(self, "the chunk is too short"))?;
         }
         Ok(Cow::Owned(decoded))
+    }
+
+    fn parameters(&self, _: &[u32], datatype: &Datatype, dims: &[u64]) -> Result<Vec<u32>> {
+        let kind = Type::of(datatype);
+        let mut values = vec![0, u32::from(kind.is_whole()), elements(self, dims)?];
+        kind.parameters(self, &mut values)?;
+        let number = parameter(self, values.len())?;
+        if let Some(first) = values.first_mut() {
+            *first = number;
+        }
+        Ok(values)
+    }
+
+    fn encode(&self, client_data: &[u32], chunk: &[u8]) -> Result<Option<Vec<u8>>> {
+        let wrong = || broken(self, "a type without sense in the client data");
+        let &[_, raw, _, ref values @ ..] = client_data else { return Err(wrong()) };
+        if raw != 0 {
+            return Ok(Some(chunk.to_vec()));
+        }
+        let mut values = values.iter().map(|value| usize::try_from(*value).unwrap_or(usize::MAX));
+        let kind = Type::parse(&mut values, 0).ok_or_else(wrong)?;
+        let mut bits = BitsOut::new(output(self, chunk.len())?);
+        for element in chunk.chunks_exact(kind.size()) {
+            kind.write(element, &mut bits).ok_or_else(wrong)?;
+        }
+        Ok(Some(bits.into_bytes()))
     }
 }
 
@@ -110,6 +137,67 @@ impl Type {
         }
     }
 
+    /// Numbers by their bits; what has no other description is whole.
+    fn of(datatype: &Datatype) -> Self {
+        let size = datatype.size();
+        let atomic = |order, precision: u16, offset: u16| Self::Atomic {
+            size,
+            big_endian: order == ByteOrder::BigEndian,
+            precision: precision.into(),
+            offset: offset.into(),
+        };
+        match datatype {
+            Datatype::FixedPoint(t) => atomic(t.order, t.precision, t.offset),
+            Datatype::FloatingPoint(t) if t.order != ByteOrder::Vax => {
+                atomic(t.order, t.precision, t.offset)
+            }
+            Datatype::Array(t) => Self::Array { size, base: Box::new(Self::of(&t.base)) },
+            Datatype::Compound(t) => {
+                let member = |member: &Member| (member.offset, Self::of(&member.datatype));
+                Self::Compound { size, members: t.members.iter().map(member).collect() }
+            }
+            _ => Self::Whole { size },
+        }
+    }
+
+    /// Whether no bits can be left out.
+    fn is_whole(&self) -> bool {
+        match self {
+            Self::Atomic { size, precision, offset, .. } => *offset == 0 && *precision == 8 * size,
+            Self::Array { base, .. } => base.is_whole(),
+            Self::Compound { members, .. } => members.iter().all(|(_, member)| member.is_whole()),
+            Self::Whole { .. } => true,
+        }
+    }
+
+    /// The way back of [`parse`](Self::parse).
+    fn parameters(&self, filter: &Nbit, values: &mut Vec<u32>) -> Result<()> {
+        let class = match self {
+            Self::Atomic { .. } => 1,
+            Self::Array { .. } => 2,
+            Self::Compound { .. } => 3,
+            Self::Whole { .. } => 4,
+        };
+        values.extend([class, parameter(filter, self.size())?]);
+        match self {
+            Self::Atomic { big_endian, precision, offset, .. } => {
+                let (precision, offset) =
+                    (parameter(filter, *precision)?, parameter(filter, *offset)?);
+                values.extend([u32::from(*big_endian), precision, offset]);
+            }
+            Self::Array { base, .. } => base.parameters(filter, values)?,
+            Self::Compound { members, .. } => {
+                values.push(parameter(filter, members.len())?);
+                for (offset, member) in members {
+                    values.push(parameter(filter, *offset)?);
+                    member.parameters(filter, values)?;
+                }
+            }
+            Self::Whole { .. } => {}
+        }
+        Ok(())
+    }
+
     fn size(&self) -> usize {
         match self {
             Self::Atomic { size, .. }
@@ -151,6 +239,34 @@ impl Type {
         }
         Some(())
     }
+
+    /// The way back of [`read`](Self::read).
+    fn write(&self, element: &[u8], bits: &mut BitsOut) -> Option<()> {
+        match self {
+            Self::Atomic { size, big_endian, precision, offset } => {
+                let end = precision + offset;
+                for byte in (offset / 8..end.div_ceil(8)).rev() {
+                    let low = offset.saturating_sub(8 * byte);
+                    let high = (end - 8 * byte).min(8);
+                    let place = if *big_endian { size - 1 - byte } else { byte };
+                    let part = *element.get(place)? >> low;
+                    bits.put(part.into(), u32::try_from(high - low).ok()?);
+                }
+            }
+            Self::Array { base, .. } => {
+                for part in element.chunks_exact(base.size()) {
+                    base.write(part, bits)?;
+                }
+            }
+            Self::Compound { members, .. } => {
+                for (offset, member) in members {
+                    member.write(element.get(*offset..offset + member.size())?, bits)?;
+                }
+            }
+            Self::Whole { .. } => element.iter().for_each(|byte| bits.put((*byte).into(), 8)),
+        }
+        Some(())
+    }
 }
 
 #[cfg(test)]
@@ -167,6 +283,10 @@ mod tests {
         assert_eq!(little, wanted);
         let big = Nbit.decode(&[8, 0, 2, 1, 2, 1, 12, 3], Cow::Borrowed(&stored), 4).unwrap();
         assert_eq!(*big, [wanted[1], wanted[0], wanted[3], wanted[2]]);
+        let encoded = |order, chunk: &[u8]| {
+            Nbit.encode(&[8, 0, 2, 1, 2, order, 12, 3], chunk).unwrap().unwrap()
+        };
+        assert_eq!((encoded(0, &little), encoded(1, &big)), (stored.to_vec(), stored.to_vec()));
     }
 
     #[test]
@@ -175,6 +295,7 @@ mod tests {
         let values = [14, 0, 1, 3, 6, 2, 0, 2, 2, 1, 1, 0, 4, 0, 3, 4, 1];
         let decoded = Nbit.decode(&values, Cow::Borrowed(&[0xab, 0x7f]), 6).unwrap();
         assert_eq!(*decoded, [0x0a, 0x0b, 0, 0x7f, 0, 0]);
+        assert_eq!(Nbit.encode(&values, &decoded).unwrap().unwrap(), [0xab, 0x7f]);
     }
 
     #[test]

@@ -11,9 +11,10 @@
 
 use std::borrow::Cow;
 
-use super::bits::Bits;
-use super::{Filter, broken, max_len, output};
+use super::bits::{Bits, BitsOut};
+use super::{Filter, broken, elements, max_len, output};
 use crate::error::Result;
+use crate::message::{ByteOrder, Datatype};
 
 /// Bytes before the differences.
 const HEAD: usize = 21;
@@ -95,6 +96,120 @@ impl Filter for ScaleOffset {
         }
         Ok(Cow::Owned(decoded))
     }
+
+    /// Given is the scale alone: of integers the number of bits, 0 for as many as each chunk
+    /// needs; of floats the decimal digits to keep.
+    fn parameters(
+        &self,
+        client_data: &[u32],
+        datatype: &Datatype,
+        dims: &[u64],
+    ) -> Result<Vec<u32>> {
+        let &[scale] = client_data else { return Ok(client_data.to_vec()) };
+        let (method, class, size, signed, order) = match datatype {
+            Datatype::FixedPoint(t) if t.offset == 0 && u32::from(t.precision) == 8 * t.size => {
+                (INTEGER, 0, t.size, t.signed, t.order)
+            }
+            Datatype::FloatingPoint(t) if t.is_ieee() && t.size > 2 => {
+                (DECIMAL, 1, t.size, false, t.order)
+            }
+            other => return Err(broken(self, format!("no such thing as {}", other.class()))),
+        };
+        let order = u32::from(order == ByteOrder::BigEndian);
+        let number = elements(self, dims)?;
+        let mut values = vec![method, scale, number, class, size, u32::from(signed), order];
+        values.resize(20, 0); // no fill value
+        Ok(values)
+    }
+
+    fn encode(&self, client_data: &[u32], chunk: &[u8]) -> Result<Option<Vec<u8>>> {
+        let &[method, scale, _, class, size @ (1 | 2 | 4 | 8), signed, order, filled, ..] =
+            client_data
+        else {
+            return Err(broken(self, "client data without sense"));
+        };
+        if filled != 0 {
+            return Err(broken(self, "fill values are read, not written"));
+        }
+        let bytes = usize::try_from(size).unwrap_or(1);
+        let elements = chunk.chunks_exact(bytes).map(|element| {
+            let mut value = [0; 8];
+            value.iter_mut().zip(element).for_each(|(to, from)| *to = *from);
+            if order == 1 {
+                value.iter_mut().take(bytes).rev().zip(element).for_each(|(to, from)| *to = *from);
+            }
+            u64::from_le_bytes(value)
+        });
+        let elements: Vec<u64> = elements.collect();
+        let (min, differences) = match (class, method, size) {
+            (0, INTEGER, _) => integers(&elements, size, signed == 1),
+            (1, DECIMAL, 4 | 8) => floats(&elements, size, scale.cast_signed())
+                .ok_or_else(|| broken(self, "numbers that are not finite, or too far apart"))?,
+            _ => return Err(broken(self, "client data without sense")),
+        };
+        let max = differences.iter().copied().max().unwrap_or(0);
+        let needed = u64::BITS - max.leading_zeros();
+        let bits = if class == 0 && scale > 0 { scale } else { needed };
+        if needed > bits {
+            return Err(broken(self, format!("differences of {needed} bits, not {bits}")));
+        }
+        if class == 0 && scale == 8 * size {
+            return Ok(Some(chunk.to_vec()));
+        }
+        let mut head = output(self, HEAD + chunk.len())?;
+        head.extend_from_slice(&bits.min(8 * size).to_le_bytes());
+        head.push(8);
+        head.extend_from_slice(&min.to_le_bytes());
+        head.resize(HEAD, 0);
+        let mut out = BitsOut::new(head);
+        if bits >= 8 * size {
+            let whole =
+                elements.iter().flat_map(|value| value.to_le_bytes().into_iter().take(bytes));
+            whole.for_each(|byte| out.put(byte.into(), 8));
+        } else {
+            differences.iter().for_each(|difference| out.put(*difference, bits));
+        }
+        let mut encoded = out.into_bytes();
+        encoded.push(0); // the library writes, and may ask for, a byte more
+        Ok(Some(encoded))
+    }
+}
+
+/// The smallest value, and the differences from it.
+fn integers(elements: &[u64], size: u32, signed: bool) -> (u64, Vec<u64>) {
+    let unused = 64 - 8 * size;
+    let value = |bits: &u64| {
+        if signed {
+            i128::from((bits << unused).cast_signed() >> unused)
+        } else {
+            i128::from(*bits)
+        }
+    };
+    let min = elements.iter().map(value).min().unwrap_or(0);
+    let difference = |bits| u64::try_from(value(bits) - min).unwrap_or(u64::MAX);
+    // The low bits of it, also of a negative one.
+    let low = u64::try_from(min & i128::from(u64::MAX)).unwrap_or(0);
+    (low, elements.iter().map(difference).collect())
+}
+
+/// The same of floating-point numbers, in units of a power of ten; `None` if that does not go.
+fn floats(elements: &[u64], size: u32, scale: i32) -> Option<(u64, Vec<u64>)> {
+    let value = |bits: &u64| match size {
+        8 => f64::from_bits(*bits),
+        _ => f32::from_bits(u32::try_from(*bits).unwrap_or(0)).into(),
+    };
+    let ten = 10_f64.powi(scale);
+    let first = elements.first()?;
+    let least = elements.iter().fold(first, |a, b| if value(b) < value(a) { b } else { a });
+    let min = value(least);
+    let difference = |bits: &u64| {
+        let difference = (value(bits) * ten - min * ten).round();
+        // Exact in a float of 64 bits, and as many as a float of 32 bits has room for.
+        let limit = if size == 8 { 2_f64.powi(53) } else { 2_f64.powi(24) };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "was checked")]
+        (0.0..limit).contains(&difference).then_some(difference as u64)
+    };
+    Some((*least, elements.iter().map(difference).collect::<Option<_>>()?))
 }
 
 /// The number of bits, and the smallest value.

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::{Buffers, Filter, broken, output};
+use super::{Buffers, Filter, broken, output, parameter};
 use crate::error::Result;
+use crate::message::Datatype;
 
 #[derive(Debug)]
 pub(super) struct Shuffle;
@@ -45,6 +46,10 @@ impl Filter for Shuffle {
         unshuffle_into(size, &chunk, &mut decoded);
         buffers.give_chunk(chunk);
         Ok(Cow::Owned(decoded))
+    }
+
+    fn parameters(&self, _: &[u32], datatype: &Datatype, _: &[u64]) -> Result<Vec<u32>> {
+        Ok(vec![parameter(self, datatype.size())?])
     }
 
     fn encode(&self, client_data: &[u32], chunk: &[u8]) -> Result<Option<Vec<u8>>> {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::io::Read;
 
 use ruzstd::decoding::StreamingDecoder;
+use ruzstd::encoding::{CompressionLevel, compress_to_vec};
 
 use super::{Filter, broken, max_len};
 use crate::error::Result;
@@ -33,6 +34,24 @@ impl Filter for Zstd {
         let decoded = frame(&chunk, max_len(expected)).map_err(|reason| broken(self, reason))?;
         Ok(Cow::Owned(decoded))
     }
+
+    /// There is one level so far.
+    fn encode(&self, _: &[u32], chunk: &[u8]) -> Result<Option<Vec<u8>>> {
+        let encoded = pack(chunk);
+        Ok((encoded.len() < chunk.len()).then_some(encoded))
+    }
+}
+
+/// Makes a frame of `bytes`, which says how many there are: the plug-in of the C library asks.
+pub(super) fn pack(bytes: &[u8]) -> Vec<u8> {
+    let mut frame = compress_to_vec(bytes, CompressionLevel::Fastest);
+    // Magic number, descriptor, window. Of the descriptor, the bits of the content's size, of a
+    // frame without a window, and of a dictionary are not set; this sets the first to 8 bytes.
+    if let Some(descriptor) = frame.get_mut(4).filter(|descriptor| **descriptor & 0xe3 == 0) {
+        *descriptor |= 0xc0;
+        frame.splice(6..6, (bytes.len() as u64).to_le_bytes());
+    }
+    frame
 }
 
 /// Decodes a frame of no more than `max` bytes.

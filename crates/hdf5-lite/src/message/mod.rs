@@ -125,6 +125,19 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_says_what_is_written() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let rows = rows();
+        let messages = rows.iter().filter(|row| row[3].starts_with("message/"));
+        for row in messages {
+            let source = std::fs::read_to_string(folder.join(&row[3])).unwrap();
+            let of_file = || rows.iter().filter(|other| other[3] == row[3]);
+            let written = of_file().filter(|other| !other[5].is_empty()).count();
+            assert_eq!(written, source.matches("impl Write for").count(), "{}", row[3]);
+        }
+    }
+
+    #[test]
     fn the_readme_names_files_that_are_there() {
         let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
         for row in rows() {

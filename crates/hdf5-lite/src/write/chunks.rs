@@ -27,7 +27,7 @@ struct Grid<'s> {
     row: u64,
     /// One element that fills what chunks have beyond the dataset; empty for zeros.
     fill: &'s [u8],
-    filters: &'s [FilterInfo],
+    filters: Vec<FilterInfo>,
 }
 
 /// Some rows of the dataset: all of its elements that chunks at one place of the first axis hold.
@@ -117,10 +117,11 @@ impl<'s> Grid<'s> {
         })?;
         // Smaller than all elements, which were counted.
         let row = shape.iter().skip(1).fold(element as u64, |n, dim| n.saturating_mul(*dim));
-        let (fill, filters) = (&stored.fill[..], &stored.filters[..]);
+        let fill = &stored.fill[..];
         if !fill.is_empty() && fill.len() != element {
             return Err(format!("a fill value of {} bytes for elements of {element}", fill.len()));
         }
+        let filters = stored.pipeline().map_err(|error| error.to_string())?;
         Ok(Self { shape, chunk, element, chunk_bytes, row, fill, filters })
     }
 
@@ -180,7 +181,7 @@ impl<'s> Grid<'s> {
 
     /// The chunks at `starts` as they are stored, each with its filter mask.
     fn encode(&self, slab: &Slab<'_>, starts: &[Vec<u64>]) -> Vec<Result<(u32, Vec<u8>)>> {
-        let one = |start: &Vec<u64>| filter::encode(self.filters, self.cut(slab, start));
+        let one = |start: &Vec<u64>| filter::encode(&self.filters, self.cut(slab, start));
         #[cfg(feature = "parallel")]
         if starts.len() > 1 && !self.filters.is_empty() {
             use rayon::prelude::*;

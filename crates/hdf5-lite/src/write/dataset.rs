@@ -58,7 +58,11 @@ impl<'w, 'a> DatasetMut<'w, 'a> {
         self.stored(|stored| stored.chunks = Some(dims.into()))
     }
 
-    /// Sends its chunks through a filter, behind those that were asked for before.
+    /// Sends its chunks through a filter, behind those that were asked for before. What the
+    /// filter has to know of the dataset need not be in the client data.
+    ///
+    /// An optional filter is left out of chunks that it does not make smaller, and of all if this
+    /// crate only reads it; any other is an error then.
     ///
     /// ```
     /// use hdf5_lite::{File, FilterInfo, Writer};
@@ -81,10 +85,7 @@ impl<'w, 'a> DatasetMut<'w, 'a> {
     /// # Ok::<_, hdf5_lite::Error>(())
     /// ```
     pub fn shuffle(&mut self) -> &mut Self {
-        self.stored(|stored| {
-            let size = u32::try_from(stored.datatype.size()).unwrap_or(1);
-            stored.filters.push(built_in(2, true, vec![size]));
-        })
+        self.filter(built_in(2, true, Vec::new()))
     }
 
     /// Compresses its chunks, with more care from level 0 to 9.
@@ -96,6 +97,46 @@ impl<'w, 'a> DatasetMut<'w, 'a> {
     /// ```
     pub fn deflate(&mut self, level: u32) -> &mut Self {
         self.filter(built_in(1, true, vec![level.min(9)]))
+    }
+
+    /// Compresses its chunks fast, as h5py's `compression="lzf"`: h5py alone reads them without a
+    /// plug-in.
+    ///
+    /// ```
+    /// let mut file = hdf5_lite::Writer::new();
+    /// file.dataset("data", &[7; 1000])?.chunks([500]).shuffle().lzf();
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn lzf(&mut self) -> &mut Self {
+        self.filter(FilterInfo { name: "lzf".into(), ..built_in(32_000, true, Vec::new()) })
+    }
+
+    /// Stores of each number only its significant bits.
+    ///
+    /// ```
+    /// use hdf5_lite::{Array, ByteOrder, Datatype, FixedPoint, Writer};
+    /// let order = ByteOrder::LittleEndian;
+    /// let datatype = FixedPoint { size: 2, order, signed: false, offset: 0, precision: 5 };
+    /// let array = Array::bytes([2], Datatype::FixedPoint(datatype), &[31, 0, 7, 0]);
+    /// let mut file = Writer::new();
+    /// file.dataset("data", array)?.chunks([2]).nbit();
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn nbit(&mut self) -> &mut Self {
+        self.filter(built_in(5, true, Vec::new()))
+    }
+
+    /// Stores differences from the smallest number of a chunk: of integers in `scale` bits, or, 0,
+    /// in as few as hold them; of floats rounded to `scale` decimal digits.
+    ///
+    /// ```
+    /// let mut file = hdf5_lite::Writer::new();
+    /// file.dataset("data", &[1_000_000, 1_000_007])?.chunks([2]).scale_offset(0);
+    /// file.dataset("rounded", &[1.2501, 1.7512])?.chunks([2]).scale_offset(2);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn scale_offset(&mut self, scale: i32) -> &mut Self {
+        self.filter(built_in(6, true, vec![scale.cast_unsigned()]))
     }
 
     /// Adds a checksum to each chunk.

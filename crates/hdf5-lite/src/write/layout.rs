@@ -334,7 +334,7 @@ fn header(
                 messages.add(indexes.external.as_ref().unwrap_or(&unplaced()))?;
             }
             if !stored.filters.is_empty() {
-                messages.add(&FilterPipeline { filters: stored.filters.clone() })?;
+                messages.add(&FilterPipeline { filters: stored.pipeline()? })?;
             }
         }
         Kind::Datatype(datatype) => messages.add(datatype)?,

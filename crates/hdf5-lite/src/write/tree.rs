@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::array::{Array, Data};
 use super::{Writer, relocate, value};
 use crate::error::{Error, Result};
+use crate::filter;
 use crate::group::LinkTarget;
 use crate::message::{Dataspace, Datatype, FilterInfo};
 use crate::object::text;
@@ -59,6 +60,15 @@ pub(super) struct Stored<'a> {
 }
 
 impl Stored<'_> {
+    /// The filters with all that they need to know of the dataset.
+    pub(super) fn pipeline(&self) -> Result<Vec<FilterInfo>> {
+        if let Data::Chunks(_) = self.data {
+            return Ok(self.filters.clone());
+        }
+        let dims = self.chunks.as_deref().unwrap_or_default();
+        filter::complete(&self.filters, &self.datatype, dims)
+    }
+
     /// Bytes of all elements; as many as 64 bits can count.
     pub(super) fn wanted_bytes(&self) -> u64 {
         let elements = self.space.elements().unwrap_or(u64::MAX);

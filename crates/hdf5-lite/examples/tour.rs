@@ -64,8 +64,8 @@ fn layouts(file: &mut Writer<'_>) -> Result<()> {
     group.dataset("noise", noise.collect::<Vec<_>>())?.chunks([500]).deflate(9);
     let growing = Dataspace::from([60, 100]).growing([None, Some(200)]);
     let rows = Array::new(growing, (0..6000).collect::<Vec<i32>>());
-    group.dataset("growing", rows)?.chunks([8, 50]).deflate(1).fill_value(-1);
-    group.dataset("absent", Array::absent([10], Datatype::of::<f64>()))?.fill_value(7.0);
+    group.dataset("growing", rows)?.chunks([8, 50]).deflate(1).fill_value(-1)?;
+    group.dataset("absent", Array::absent([10], Datatype::of::<f64>()))?.fill_value(7.0)?;
     group.dataset("no_rows", Array::new([0, 3], Vec::<f32>::new()))?;
     Ok(())
 }

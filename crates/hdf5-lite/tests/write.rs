@@ -3,8 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::io::Cursor;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use hdf5_lite::{Array, Datatype, Error, File, Layout, Seekable, Value, Writer};
+use hdf5_lite::{
+    Array, DatasetMut, Dataspace, Datatype, Error, File, FilterInfo, Layout, Seekable, Source,
+    Value, Writer,
+};
 
 fn read(writer: &Writer<'_>) -> File {
     File::from_bytes(writer.to_bytes().unwrap()).unwrap()
@@ -63,6 +67,8 @@ fn datasets_of_every_layout() {
     let lazy = || Array::lazy([60, 100], Datatype::of::<f32>(), lazy());
     group.dataset("lazy", lazy()).unwrap();
     group.dataset("lazy_chunks", lazy()).unwrap().chunks([7, 200]).deflate(1);
+    group.dataset("lazy_cut", lazy()).unwrap().chunks([11, 9]);
+    group.dataset("lazy_compact", lazy()).unwrap().compact();
     group.dataset("/texts", Array::strings([2, 1], ["zero", "one"])).unwrap().chunks([1, 1]);
     group.dataset("empty", Array::new([0, 3], Vec::<u8>::new())).unwrap();
     let bytes = file.to_bytes().unwrap();
@@ -70,7 +76,9 @@ fn datasets_of_every_layout() {
     file.write(&mut stream).unwrap();
     assert!(bytes == stream, "with and without seeking");
     let file = File::from_bytes(bytes).unwrap();
-    for name in ["contiguous", "chunked", "packed", "lazy", "lazy_chunks"] {
+    for name in
+        ["contiguous", "chunked", "packed", "lazy", "lazy_chunks", "lazy_cut", "lazy_compact"]
+    {
         let dataset = file.dataset(&format!("a/b/{name}")).unwrap();
         assert_eq!(dataset.shape(), [60, 100]);
         assert!(*dataset.read::<f32>().unwrap() == values, "{name}");
@@ -146,21 +154,53 @@ fn what_does_not_fit_is_an_error() {
     let text = Array::bytes([1], Datatype::text(), &[0; 16]);
     unwritable(root.dataset("text", text).unwrap_err());
     // What is said of a dataset after it was made shows when it is written.
-    let written = |change: &dyn Fn(&mut hdf5_lite::DatasetMut<'_, '_>)| {
+    let written = |array: Array<'static>, change: &dyn Fn(&mut DatasetMut<'_, '_>)| {
         let mut file = Writer::new();
-        change(&mut file.dataset("data", [1, 2, 3]).unwrap());
-        unwritable(file.to_bytes().unwrap_err())
+        change(&mut file.dataset("data", array).unwrap());
+        let error = file.to_bytes().unwrap_err();
+        assert_eq!(file.write(&mut std::io::sink()).unwrap_err().to_string(), error.to_string());
+        error
     };
-    written(&|data| {
-        data.deflate(4);
-    });
-    written(&|data| {
-        data.chunks([2, 2]);
-    });
-    written(&|data| {
-        data.chunks([0]);
-    });
-    written(&|data| {
-        data.chunks([1 << 40]);
-    });
+    let three = || Array::from([1, 2, 3]);
+    let absent = || Array::absent([3], Datatype::of::<u8>());
+    unwritable(written(three(), &|data| _ = data.deflate(4)));
+    unwritable(written(three(), &|data| _ = data.chunks([2]).compact()));
+    for array in [three, absent] {
+        for chunk in [vec![2, 2], vec![], vec![0], vec![1 << 40]] {
+            unwritable(written(array(), &|data| _ = data.chunks(chunk.clone())));
+        }
+    }
+    let growing = Dataspace::from([3]).growing([None]);
+    unwritable(written(Array::absent(growing, Datatype::of::<u8>()), &|_| {}));
+    let large = || Array::from(vec![0_u8; 70_000]);
+    assert!(matches!(written(large(), &|data| _ = data.compact()), Error::TooLarge { .. }));
+    let unknown = FilterInfo { id: 999, name: "?".into(), optional: false, client_data: vec![] };
+    let error = written(three(), &|data| _ = data.chunks([2]).filter(unknown.clone()));
+    assert!(matches!(error, Error::UnknownFilter { id: 999, .. }));
+}
+
+/// Elements are read when they are written, in pieces.
+#[test]
+fn nothing_is_held_in_memory() {
+    #[derive(Debug)]
+    struct Counts<'c>(&'c AtomicUsize);
+
+    impl Source for Counts<'_> {
+        fn len(&self) -> u64 {
+            1 << 30
+        }
+
+        fn read_at(&self, _: u64, len: usize) -> std::io::Result<bytes::Bytes> {
+            self.0.fetch_max(len, Ordering::Relaxed);
+            Ok(vec![0; len].into())
+        }
+    }
+
+    let largest = AtomicUsize::new(0);
+    let array = || Array::lazy([1 << 10, 1 << 20], Datatype::of::<u8>(), Counts(&largest));
+    let mut file = Writer::new();
+    file.dataset("contiguous", array()).unwrap();
+    file.dataset("chunks", array()).unwrap().chunks([2, 1 << 19]);
+    file.write(&mut std::io::sink()).unwrap();
+    assert!(largest.load(Ordering::Relaxed) <= 1 << 22);
 }

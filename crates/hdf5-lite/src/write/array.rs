@@ -249,7 +249,7 @@ impl<'a> Array<'a> {
     /// let mut file = Writer::new();
     /// let space = Dataspace::from([0, 3]).growing([None, Some(3)]);
     /// file.dataset("log", Array::absent(space, Datatype::of::<f64>()))?.chunks([100, 3]);
-    /// file.dataset("ones", Array::absent([1 << 20], Datatype::of::<u8>()))?.fill_value(1_u8);
+    /// file.dataset("ones", Array::absent([1 << 20], Datatype::of::<u8>()))?.fill_value(1_u8)?;
     /// let bytes = file.to_bytes()?;
     /// assert!(bytes.len() < 1000);
     /// assert_eq!(File::from_bytes(bytes)?.dataset("ones")?.read_slice::<u8>(hdf5_lite::s![7..9])?, [1, 1]);

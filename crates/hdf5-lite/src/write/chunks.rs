@@ -1,6 +1,8 @@
 //! Elements cut into chunks, and these through the filters.
 
 use std::borrow::Cow;
+use std::io;
+use std::rc::Rc;
 
 use super::array::Data;
 use super::sink::Sink;
@@ -10,13 +12,14 @@ use crate::dataset::RawChunk;
 use crate::error::{Error, Result};
 use crate::filter;
 use crate::message::FilterInfo;
+use crate::out::Space;
 use crate::parse::Address;
 
 /// Bytes of chunks in work at one time; a larger chunk is alone.
 const BATCH_BYTES: usize = 1 << 22;
 
 /// How a dataset is cut.
-struct Grid<'s> {
+pub(super) struct Grid<'s> {
     /// Elements along each axis, of the dataset and of a chunk.
     shape: &'s [u64],
     chunk: &'s [u64],
@@ -37,25 +40,76 @@ struct Slab<'d> {
     bytes: Cow<'d, [u8]>,
 }
 
-/// Writes the chunks of a dataset in row-major order, of `elements` or else of its data.
-pub(super) fn write(
+/// Says whether the chunks of a dataset make sense.
+pub(super) fn check(place: &Place<'_>, stored: &Stored<'_>) -> Result<()> {
+    Grid::new(stored).map(drop).map_err(|reason| place.unwritable(reason))
+}
+
+/// Writes the chunks of a dataset in row-major order. Those without filters are cut when they are
+/// written; it is known before where they will be.
+pub(super) fn write<'p>(
     place: &Place<'_>,
-    stored: &Stored<'_>,
-    elements: Option<&[u8]>,
-    put: &mut dyn FnMut(Vec<u8>) -> Result<Address>,
+    stored: &'p Stored<'_>,
+    sink: &mut Sink<'p, '_>,
 ) -> Result<Vec<ChunkEntry>> {
     let grid = Grid::new(stored).map_err(|reason| place.unwritable(reason))?;
-    let mut entries = Vec::new();
-    let Some((rows, height)) = grid.shape.first().zip(grid.chunk.first()) else {
-        return Ok(entries);
-    };
-    if grid.shape.contains(&0) {
-        return Ok(entries);
+    if !grid.filters.is_empty() {
+        return encode(&grid, &stored.data, &mut |bytes| sink.owned(bytes));
     }
+    let mut entries = Vec::new();
+    let grid = Rc::new(grid);
+    for (first, rows) in grid.slabs() {
+        let cut = Cut { grid: grid.clone(), data: &stored.data, first, rows };
+        let starts: Vec<_> = grid.places(first).collect();
+        let (size, number) = (grid.chunk_bytes as u64, starts.len() as u64);
+        let Address(at) = sink.cut(cut, size.saturating_mul(number))?;
+        for (offsets, address) in starts.into_iter().zip((at..).step_by(grid.chunk_bytes)) {
+            let size = u32::try_from(size).map_err(|_| too_large(size))?;
+            entries.push(ChunkEntry { size, mask: 0, offsets, address: Address(address) });
+        }
+    }
+    Ok(entries)
+}
+
+/// Writes the chunks of a dataset whose elements are in memory, as `bytes`.
+pub(super) fn write_late(
+    place: &Place<'_>,
+    stored: &Stored<'_>,
+    bytes: &[u8],
+    space: &mut Space,
+) -> Result<Vec<ChunkEntry>> {
+    let grid = Grid::new(stored).map_err(|reason| place.unwritable(reason))?;
+    encode(&grid, &Data::Memory(bytes.into()), &mut |bytes| Ok(space.put(&bytes)))
+}
+
+/// Chunks that are still to be cut.
+pub(super) struct Cut<'p> {
+    grid: Rc<Grid<'p>>,
+    data: &'p Data<'p>,
+    first: u64,
+    rows: u64,
+}
+
+impl Cut<'_> {
+    pub(super) fn write(&self, out: &mut dyn io::Write) -> Result<()> {
+        let slab = self.grid.slab(self.first, self.rows, self.data)?;
+        for start in self.grid.places(self.first) {
+            out.write_all(&self.grid.cut(&slab, &start))?;
+        }
+        Ok(())
+    }
+}
+
+/// Puts all chunks through the filters.
+fn encode(
+    grid: &Grid<'_>,
+    data: &Data<'_>,
+    put: &mut dyn FnMut(Vec<u8>) -> Result<Address>,
+) -> Result<Vec<ChunkEntry>> {
+    let mut entries = Vec::new();
     let batch = (BATCH_BYTES / grid.chunk_bytes).max(1);
-    let mut first = 0;
-    while first < *rows {
-        let slab = grid.slab(first, (*height).min(rows - first), &stored.data, elements)?;
+    for (first, rows) in grid.slabs() {
+        let slab = grid.slab(first, rows, data)?;
         let mut places = grid.places(first);
         loop {
             let starts: Vec<Vec<u64>> = places.by_ref().take(batch).collect();
@@ -70,7 +124,6 @@ pub(super) fn write(
                 entries.push(ChunkEntry { size, mask, offsets: offsets.clone(), address });
             }
         }
-        first += slab.rows;
     }
     Ok(entries)
 }
@@ -103,6 +156,9 @@ impl<'s> Grid<'s> {
         if chunk.len() != shape.len() || chunk.is_empty() {
             return Err(format!("chunks of shape {chunk:?} for a dataset of shape {shape:?}"));
         }
+        if stored.is_compact {
+            return Err("compact storage and chunks exclude each other".into());
+        }
         if chunk.contains(&0) {
             return Err(format!("chunks of shape {chunk:?} have no elements"));
         }
@@ -118,21 +174,21 @@ impl<'s> Grid<'s> {
         // Smaller than all elements, which were counted.
         let row = shape.iter().skip(1).fold(element as u64, |n, dim| n.saturating_mul(*dim));
         let fill = &stored.fill[..];
-        if !fill.is_empty() && fill.len() != element {
-            return Err(format!("a fill value of {} bytes for elements of {element}", fill.len()));
-        }
         let filters = stored.pipeline().map_err(|error| error.to_string())?;
         Ok(Self { shape, chunk, element, chunk_bytes, row, fill, filters })
     }
 
+    /// The first row and the number of rows of each slab.
+    fn slabs(&self) -> impl Iterator<Item = (u64, u64)> + use<> {
+        let rows =
+            if self.shape.contains(&0) { 0 } else { self.shape.first().copied().unwrap_or(0) };
+        let height = self.chunk.first().copied().unwrap_or(1);
+        let slab = move |n: u64| (n * height, height.min(rows - n * height));
+        (0..rows.div_ceil(height)).map(slab)
+    }
+
     /// `rows` rows from `first` on.
-    fn slab<'d>(
-        &self,
-        first: u64,
-        rows: u64,
-        data: &'d Data<'_>,
-        elements: Option<&'d [u8]>,
-    ) -> Result<Slab<'d>> {
+    fn slab<'d>(&self, first: u64, rows: u64, data: &'d Data<'_>) -> Result<Slab<'d>> {
         let too_many = || Error::LimitExceeded {
             what: "bytes of a row of chunks",
             wanted: rows.saturating_mul(self.row),
@@ -141,7 +197,7 @@ impl<'s> Grid<'s> {
         let start = first.checked_mul(self.row).ok_or_else(too_many)?;
         let len = rows.checked_mul(self.row).and_then(|len| usize::try_from(len).ok());
         let len = len.ok_or_else(too_many)?;
-        let bytes = match (elements.or_else(|| data.memory()), data) {
+        let bytes = match (data.memory(), data) {
             (Some(memory), _) => {
                 let start = usize::try_from(start).map_err(|_| too_many())?;
                 let part = memory.get(start..).and_then(|rest| rest.get(..len));
@@ -151,7 +207,7 @@ impl<'s> Grid<'s> {
             (None, _) => Cow::Borrowed(&[][..]),
         };
         if bytes.len() != len {
-            return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
         }
         Ok(Slab { first, rows, bytes })
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::Writer;
 use super::array::Array;
-use super::tree::{Kind, Node, Stored};
+use super::tree::{Kind, Node, Place, Stored};
 use crate::element::Element;
 use crate::error::Result;
 use crate::message::FilterInfo;
@@ -169,15 +169,21 @@ impl<'w, 'a> DatasetMut<'w, 'a> {
     /// ```
     /// use hdf5_lite::{File, Writer};
     /// let mut file = Writer::new();
-    /// file.dataset("data", &[1.0_f32])?.fill_value(-1.0_f32);
+    /// file.dataset("data", &[1.0_f32])?.fill_value(-1.0_f32)?;
+    /// assert!(file.dataset("more", &[1.0_f32])?.fill_value(-1_i32).is_err());
     /// let file = File::from_bytes(file.to_bytes()?)?;
     /// let fill = file.dataset("data")?.fill_value()?;
     /// assert_eq!(fill.as_deref(), Some(&(-1.0_f32).to_ne_bytes()[..]));
     /// # Ok::<_, hdf5_lite::Error>(())
     /// ```
-    pub fn fill_value<T: Element>(&mut self, value: T) -> &mut Self {
+    pub fn fill_value<T: Element>(&mut self, value: T) -> Result<&mut Self> {
+        let place = Place { writer: self.writer, at: self.at };
+        match place.writer.nodes.get(self.at).map(|node| &node.kind) {
+            Some(Kind::Dataset(stored)) if T::is_stored_as(&stored.datatype) => {}
+            _ => return Err(place.unwritable("a fill value of another type")),
+        }
         let value = Bytes::copy_from_slice(bytemuck::bytes_of(&value));
-        self.stored(|stored| stored.fill = value)
+        Ok(self.stored(|stored| stored.fill = value))
     }
 
     /// Sets an attribute of the dataset.

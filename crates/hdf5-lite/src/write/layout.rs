@@ -145,13 +145,19 @@ fn raw_data<'p>(
             return Ok(Storage { chunks, layout: None });
         }
         Data::Virtual(id) => Some(DataLayout::Virtual(*id)),
-        Data::Absent if stored.chunks.is_some() => None,
+        Data::Absent if stored.chunks.is_some() => {
+            chunks::check(place, stored)?;
+            None
+        }
         Data::Absent | Data::External(_) => {
+            if let Data::Absent = stored.data {
+                check_unchunked(place, stored)?;
+            }
             let size = Some(stored.wanted_bytes());
             Some(DataLayout::Contiguous { address: None, size })
         }
         _ if stored.chunks.is_some() => {
-            let chunks = chunks::write(place, stored, None, &mut |bytes| sink.owned(bytes))?;
+            let chunks = chunks::write(place, stored, sink)?;
             return Ok(Storage { chunks, layout: None });
         }
         _ => return unchunked(place, stored, sink),
@@ -168,8 +174,14 @@ fn unchunked<'p>(
     check_unchunked(place, stored)?;
     let len = stored.data.len().unwrap_or(0);
     if stored.is_compact {
-        let data = stored.data.memory().unwrap_or_default();
-        return Ok(compact(data));
+        return match &stored.data {
+            // No more than a message holds: it is refused below.
+            Data::Source(source) => {
+                let len = usize::try_from(len.min(1 << 17)).unwrap_or(0);
+                Ok(compact(&source.read_at(0, len)?))
+            }
+            data => Ok(compact(data.memory().unwrap_or_default())),
+        };
     }
     let address = if len == 0 {
         None
@@ -189,7 +201,7 @@ fn late_data(
     space: &mut Space,
 ) -> Result<Storage> {
     if stored.chunks.is_some() {
-        let chunks = chunks::write(place, stored, Some(bytes), &mut |bytes| Ok(space.put(&bytes)))?;
+        let chunks = chunks::write_late(place, stored, bytes, space)?;
         return Ok(Storage { chunks, layout: None });
     }
     check_unchunked(place, stored)?;

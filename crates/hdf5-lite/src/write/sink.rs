@@ -3,6 +3,7 @@
 use std::io;
 
 use super::array::Data;
+use super::chunks::Cut;
 use crate::error::Result;
 use crate::parse::Address;
 use crate::storage::{Source, Window};
@@ -23,6 +24,7 @@ enum Piece<'p> {
     Data(&'p Data<'p>),
     Owned(Vec<u8>),
     Window(&'p Window),
+    Cut(Cut<'p>),
 }
 
 impl<'p, 'o> Sink<'p, 'o> {
@@ -61,6 +63,13 @@ impl<'p, 'o> Sink<'p, 'o> {
         Ok(at)
     }
 
+    /// Chunks of `len` bytes in all; says where the first one is.
+    pub(super) fn cut(&mut self, chunks: Cut<'p>, len: u64) -> Result<Address> {
+        let at = Address(self.at);
+        self.put(len, Piece::Cut(chunks))?;
+        Ok(at)
+    }
+
     /// Bytes that are nowhere else; says where they are.
     pub(super) fn owned(&mut self, bytes: Vec<u8>) -> Result<Address> {
         let at = Address(self.at);
@@ -92,6 +101,7 @@ impl Piece<'_> {
             Self::Owned(bytes) => out.write_all(bytes)?,
             Self::Data(Data::Source(source)) => copy(&**source, out)?,
             Self::Window(window) => copy(*window, out)?,
+            Self::Cut(chunks) => chunks.write(out)?,
             Self::Data(data) => out.write_all(data.memory().unwrap_or_default())?,
         }
         Ok(())

@@ -285,22 +285,47 @@ impl Registry {
         let own = self.0.iter().map(|filter| &**filter);
         own.chain(BUILT_IN.iter().copied()).find(|filter| filter.id() == id)
     }
-}
 
-/// The filters with the client data that they need for a dataset.
-pub(crate) fn complete(
-    pipeline: &[FilterInfo],
-    datatype: &Datatype,
-    dims: &[u64],
-) -> Result<Vec<FilterInfo>> {
-    let complete = |info: &FilterInfo| {
-        let mut info = info.clone();
-        if let Some(filter) = Registry::default().find(info.id) {
-            info.client_data = filter.parameters(&info.client_data, datatype, dims)?;
+    /// The filters with the client data that they need for a dataset.
+    pub(crate) fn complete(
+        &self,
+        pipeline: &[FilterInfo],
+        datatype: &Datatype,
+        dims: &[u64],
+    ) -> Result<Vec<FilterInfo>> {
+        let complete = |info: &FilterInfo| {
+            let mut info = info.clone();
+            if let Some(filter) = self.find(info.id) {
+                info.client_data = filter.parameters(&info.client_data, datatype, dims)?;
+            }
+            Ok(info)
+        };
+        pipeline.iter().map(complete).collect()
+    }
+
+    /// One chunk through a pipeline. Says which filters were left out, a bit for each.
+    pub(crate) fn encode(
+        &self,
+        pipeline: &[FilterInfo],
+        mut chunk: Vec<u8>,
+    ) -> Result<(u32, Vec<u8>)> {
+        let mut mask = 0;
+        for (n, info) in pipeline.iter().enumerate() {
+            let encoded = match self.find(info.id) {
+                Some(filter) => filter.encode(&info.client_data, &chunk),
+                None => Err(Error::UnknownFilter { id: info.id, name: info.name.clone() }),
+            };
+            match encoded {
+                Ok(Some(encoded)) => chunk = encoded,
+                Err(error) if !info.optional => return Err(error),
+                Ok(None) | Err(_) => {
+                    // There are no more than 32.
+                    mask |= 1_u32.checked_shl(u32::try_from(n).unwrap_or(0)).unwrap_or(0);
+                }
+            }
         }
-        Ok(info)
-    };
-    pipeline.iter().map(complete).collect()
+        Ok((mask, chunk))
+    }
 }
 
 /// A number that client data holds.
@@ -312,27 +337,6 @@ fn parameter(filter: &dyn Filter, value: impl TryInto<u32>) -> Result<u32> {
 fn elements(filter: &dyn Filter, dims: &[u64]) -> Result<u32> {
     let number = dims.iter().try_fold(1_u64, |n, dim| n.checked_mul(*dim));
     parameter(filter, number.unwrap_or(u64::MAX))
-}
-
-/// One chunk through a pipeline. Says which filters were left out, a bit for each.
-pub(crate) fn encode(pipeline: &[FilterInfo], mut chunk: Vec<u8>) -> Result<(u32, Vec<u8>)> {
-    let filters = Registry::default();
-    let mut mask = 0;
-    for (n, info) in pipeline.iter().enumerate() {
-        let encoded = match filters.find(info.id) {
-            Some(filter) => filter.encode(&info.client_data, &chunk),
-            None => Err(Error::UnknownFilter { id: info.id, name: info.name.clone() }),
-        };
-        match encoded {
-            Ok(Some(encoded)) => chunk = encoded,
-            Err(error) if !info.optional => return Err(error),
-            Ok(None) | Err(_) => {
-                // There are no more than 32.
-                mask |= 1_u32.checked_shl(u32::try_from(n).unwrap_or(0)).unwrap_or(0);
-            }
-        }
-    }
-    Ok((mask, chunk))
 }
 
 /// Undoes a pipeline on one chunk of `expected` bytes. `mask` has a bit for each filter that

@@ -10,7 +10,7 @@ use super::tree::{Place, Stored};
 use crate::btree::v1::ChunkEntry;
 use crate::dataset::RawChunk;
 use crate::error::{Error, Result};
-use crate::filter;
+use crate::filter::Registry;
 use crate::message::FilterInfo;
 use crate::out::Space;
 use crate::parse::Address;
@@ -31,6 +31,7 @@ pub(super) struct Grid<'s> {
     /// One element that fills what chunks have beyond the dataset; empty for zeros.
     fill: &'s [u8],
     filters: Vec<FilterInfo>,
+    registry: &'s Registry,
 }
 
 /// Some rows of the dataset: all of its elements that chunks at one place of the first axis hold.
@@ -42,17 +43,18 @@ struct Slab<'d> {
 
 /// Says whether the chunks of a dataset make sense.
 pub(super) fn check(place: &Place<'_>, stored: &Stored<'_>) -> Result<()> {
-    Grid::new(stored).map(drop).map_err(|reason| place.unwritable(reason))
+    Grid::new(stored, &place.writer.filters).map(drop).map_err(|reason| place.unwritable(reason))
 }
 
 /// Writes the chunks of a dataset in row-major order. Those without filters are cut when they are
 /// written; it is known before where they will be.
 pub(super) fn write<'p>(
-    place: &Place<'_>,
+    place: &Place<'p>,
     stored: &'p Stored<'_>,
     sink: &mut Sink<'p, '_>,
 ) -> Result<Vec<ChunkEntry>> {
-    let grid = Grid::new(stored).map_err(|reason| place.unwritable(reason))?;
+    let grid =
+        Grid::new(stored, &place.writer.filters).map_err(|reason| place.unwritable(reason))?;
     if !grid.filters.is_empty() {
         return encode(&grid, &stored.data, &mut |bytes| sink.owned(bytes));
     }
@@ -78,7 +80,8 @@ pub(super) fn write_late(
     bytes: &[u8],
     space: &mut Space,
 ) -> Result<Vec<ChunkEntry>> {
-    let grid = Grid::new(stored).map_err(|reason| place.unwritable(reason))?;
+    let grid =
+        Grid::new(stored, &place.writer.filters).map_err(|reason| place.unwritable(reason))?;
     encode(&grid, &Data::Memory(bytes.into()), &mut |bytes| Ok(space.put(&bytes)))
 }
 
@@ -151,7 +154,7 @@ fn too_large(chunk: u64) -> Error {
 }
 
 impl<'s> Grid<'s> {
-    fn new(stored: &'s Stored<'_>) -> Result<Self, String> {
+    fn new(stored: &'s Stored<'_>, registry: &'s Registry) -> Result<Self, String> {
         let (shape, chunk) = (&stored.space.dims, stored.chunks.as_deref().unwrap_or_default());
         if chunk.len() != shape.len() || chunk.is_empty() {
             return Err(format!("chunks of shape {chunk:?} for a dataset of shape {shape:?}"));
@@ -174,8 +177,8 @@ impl<'s> Grid<'s> {
         // Smaller than all elements, which were counted.
         let row = shape.iter().skip(1).fold(element as u64, |n, dim| n.saturating_mul(*dim));
         let fill = &stored.fill[..];
-        let filters = stored.pipeline().map_err(|error| error.to_string())?;
-        Ok(Self { shape, chunk, element, chunk_bytes, row, fill, filters })
+        let filters = stored.pipeline(registry).map_err(|error| error.to_string())?;
+        Ok(Self { shape, chunk, element, chunk_bytes, row, fill, filters, registry })
     }
 
     /// The first row and the number of rows of each slab.
@@ -237,7 +240,7 @@ impl<'s> Grid<'s> {
 
     /// The chunks at `starts` as they are stored, each with its filter mask.
     fn encode(&self, slab: &Slab<'_>, starts: &[Vec<u64>]) -> Vec<Result<(u32, Vec<u8>)>> {
-        let one = |start: &Vec<u64>| filter::encode(&self.filters, self.cut(slab, start));
+        let one = |start: &Vec<u64>| self.registry.encode(&self.filters, self.cut(slab, start));
         #[cfg(feature = "parallel")]
         if starts.len() > 1 && !self.filters.is_empty() {
             use rayon::prelude::*;

@@ -14,6 +14,7 @@ use crate::btree::records::{Named, write_dense};
 use crate::btree::v1::{self, ChunkEntry};
 use crate::dataset::ExternalFile;
 use crate::error::Result;
+use crate::filter::Registry;
 use crate::group::LinkTarget;
 use crate::header::Messages;
 use crate::heap::{FractalHeapKind, GlobalHeapId, write_local};
@@ -94,7 +95,7 @@ fn lay_out<'p>(writer: &'p Writer<'_>, sink: &mut Sink<'p, '_>) -> Result<Metada
     let mut headers = Vec::new();
     for (node, storage) in writer.nodes.iter().zip(&storages) {
         let indexes = Indexes::default();
-        let header = header(node, storage, &indexes, &no_places)?;
+        let header = header(node, &writer.filters, storage, &indexes, &no_places)?;
         headers.push(space.reserve(header.len()));
     }
     let heap = space.next().0;
@@ -119,7 +120,7 @@ fn lay_out<'p>(writer: &'p Writer<'_>, sink: &mut Sink<'p, '_>) -> Result<Metada
 
     for ((node, storage), at) in writer.nodes.iter().zip(&mut storages).zip(&headers) {
         let indexes = write_indexes(node, storage, &places, &mut space)?;
-        let header = header(node, storage, &indexes, &places)?;
+        let header = header(node, &writer.filters, storage, &indexes, &places)?;
         space.fill(*at, &header);
     }
     let root = headers.first().copied().unwrap_or(Address(0));
@@ -135,7 +136,7 @@ fn is_late(stored: &Stored<'_>) -> bool {
 
 /// Puts the elements of a dataset into the raw data.
 fn raw_data<'p>(
-    place: &Place<'_>,
+    place: &Place<'p>,
     stored: &'p Stored<'_>,
     sink: &mut Sink<'p, '_>,
 ) -> Result<Storage> {
@@ -317,6 +318,7 @@ fn has_dense_attributes(node: &Node<'_>) -> bool {
 /// The header of an object.
 fn header(
     node: &Node<'_>,
+    filters: &Registry,
     storage: &Storage,
     indexes: &Indexes,
     places: &Places<'_>,
@@ -346,7 +348,7 @@ fn header(
                 messages.add(indexes.external.as_ref().unwrap_or(&unplaced()))?;
             }
             if !stored.filters.is_empty() {
-                messages.add(&FilterPipeline { filters: stored.pipeline()? })?;
+                messages.add(&FilterPipeline { filters: stored.pipeline(filters)? })?;
             }
         }
         Kind::Datatype(datatype) => messages.add(datatype)?,

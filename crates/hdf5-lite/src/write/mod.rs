@@ -39,6 +39,7 @@ pub use group::GroupMut;
 
 use crate::error::Result;
 use crate::file::File;
+use crate::filter::{Filter, Registry};
 use crate::heap::GlobalHeap;
 use relocate::Patches;
 use tree::Node;
@@ -75,6 +76,7 @@ pub struct Writer<'a> {
     heap: GlobalHeap,
     /// Objects of the heap that hold addresses themselves.
     patches: Patches,
+    filters: Registry,
 }
 
 impl Default for Writer<'_> {
@@ -93,7 +95,12 @@ impl<'a> Writer<'a> {
     /// ```
     pub fn new() -> Self {
         let nodes = vec![Node::group(0, b"")];
-        Self { nodes, heap: GlobalHeap::default(), patches: Patches::default() }
+        Self {
+            nodes,
+            heap: GlobalHeap::default(),
+            patches: Patches::default(),
+            filters: Registry::default(),
+        }
     }
 
     /// A file with a copy of all that `file` has. See [`GroupMut::copy`].
@@ -149,6 +156,52 @@ impl<'a> Writer<'a> {
     ) -> Result<DatasetMut<'_, 'a>> {
         let at = self.dataset_at(0, path, array.into())?;
         Ok(DatasetMut::new(self, at))
+    }
+
+    /// Makes a filter of the caller's own known. Datasets go through it that
+    /// [name it](DatasetMut::filter).
+    ///
+    /// ```
+    /// use std::borrow::Cow;
+    /// use hdf5_lite::{File, Filter, FilterInfo, Writer};
+    ///
+    /// /// Every bit the other way round.
+    /// #[derive(Debug)]
+    /// struct Not;
+    ///
+    /// impl Filter for Not {
+    ///     fn id(&self) -> u16 {
+    ///         40_000
+    ///     }
+    ///
+    ///     fn name(&self) -> &'static str {
+    ///         "not"
+    ///     }
+    ///
+    ///     fn decode<'c>(
+    ///         &self,
+    ///         _client_data: &[u32],
+    ///         chunk: Cow<'c, [u8]>,
+    ///         _expected: usize,
+    ///     ) -> hdf5_lite::Result<Cow<'c, [u8]>> {
+    ///         Ok(chunk.iter().map(|byte| !byte).collect())
+    ///     }
+    ///
+    ///     fn encode(&self, _: &[u32], chunk: &[u8]) -> hdf5_lite::Result<Option<Vec<u8>>> {
+    ///         Ok(Some(chunk.iter().map(|byte| !byte).collect()))
+    ///     }
+    /// }
+    ///
+    /// let mut file = Writer::new();
+    /// file.register(Not);
+    /// let info = FilterInfo { id: 40_000, name: "not".into(), optional: false, client_data: vec![] };
+    /// file.dataset("data", &[1_u8, 2, 3])?.chunks([3]).filter(info);
+    /// let file = File::options().filter(Not).from_bytes(file.to_bytes()?)?;
+    /// assert_eq!(*file.dataset("data")?.read::<u8>()?, [1, 2, 3]);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn register(&mut self, filter: impl Filter + 'static) {
+        self.filters.add(filter);
     }
 
     /// Writes the file from front to back. Compressed chunks are made before the first byte is

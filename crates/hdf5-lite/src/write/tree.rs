@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::array::{Array, Data};
 use super::{Writer, relocate, value};
 use crate::error::{Error, Result};
-use crate::filter;
+use crate::filter::Registry;
 use crate::group::LinkTarget;
 use crate::message::{Dataspace, Datatype, FilterInfo};
 use crate::object::text;
@@ -61,12 +61,12 @@ pub(super) struct Stored<'a> {
 
 impl Stored<'_> {
     /// The filters with all that they need to know of the dataset.
-    pub(super) fn pipeline(&self) -> Result<Vec<FilterInfo>> {
+    pub(super) fn pipeline(&self, filters: &Registry) -> Result<Vec<FilterInfo>> {
         if let Data::Chunks(_) = self.data {
             return Ok(self.filters.clone());
         }
         let dims = self.chunks.as_deref().unwrap_or_default();
-        filter::complete(&self.filters, &self.datatype, dims)
+        filters.complete(&self.filters, &self.datatype, dims)
     }
 
     /// Bytes of all elements; as many as 64 bits can count.

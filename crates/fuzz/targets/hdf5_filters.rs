@@ -24,5 +24,6 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             "{} is too long",
             filter.name()
         );
+        let _ = filter.encode(&values, &decoded);
     }
 });

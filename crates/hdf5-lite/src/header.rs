@@ -284,23 +284,26 @@ pub(crate) struct Messages(Out);
 
 impl Messages {
     pub(crate) fn add<M: Message + Write>(&mut self, message: &M) -> Result<()> {
-        self.add_body::<M>(&message.to_bytes()?, 0)
+        self.add_body::<M>(0, message)
     }
 
     /// A message that stands in another header, or elsewhere.
     pub(crate) fn add_shared<M: Message>(&mut self, shared: Shared) -> Result<()> {
-        self.add_body::<M>(&shared.to_bytes()?, 2)
+        self.add_body::<M>(2, &shared)
     }
 
-    fn add_body<M: Message>(&mut self, body: &[u8], flags: u8) -> Result<()> {
+    fn add_body<M: Message>(&mut self, flags: u8, body: &impl Write) -> Result<()> {
         let too_large = |field, value| Error::TooLarge { structure: M::NAME, field, value };
         let id = u8::try_from(M::ID).map_err(|_| too_large("message type", M::ID.into()))?;
-        let len = body.len();
-        let len = u16::try_from(len).map_err(|_| too_large("message size", len as u64))?;
         self.0.u8(id);
-        self.0.u16(len);
+        let len_at = self.0.len();
+        self.0.u16(0);
         self.0.u8(flags);
-        self.0.bytes(body);
+        let start = self.0.len();
+        body.write(&mut self.0)?;
+        let len = self.0.len() - start;
+        let len = u16::try_from(len).map_err(|_| too_large("message size", len as u64))?;
+        self.0.put_u16(len_at, len);
         Ok(())
     }
 

@@ -39,6 +39,12 @@ impl Out {
         self.bytes(&value.to_le_bytes());
     }
 
+    /// Changes the two bytes at `at`, which are there.
+    pub(crate) fn put_u16(&mut self, at: usize, value: u16) {
+        let place = self.0.iter_mut().skip(at);
+        place.zip(value.to_le_bytes()).for_each(|(to, from)| *to = from);
+    }
+
     pub(crate) fn u32(&mut self, value: u32) {
         self.bytes(&value.to_le_bytes());
     }

@@ -106,10 +106,10 @@ impl Copy<'_, '_> {
             let datatype = self.datatype(attribute.datatype())?;
             let mut data = Vec::new();
             self.elements(attribute.datatype(), &attribute.bytes()?, &mut data)?;
-            let space = attribute.dataspace().clone();
             let name = Bytes::copy_from_slice(attribute.name_bytes());
             let committed = self.committed(attribute.committed);
-            attributes.insert(name, Attribute { datatype, committed, space, data });
+            let attribute = Attribute::new(datatype, committed, attribute.dataspace(), data)?;
+            attributes.insert(name, attribute);
         }
         let filled = match object.clone().into_node()? {
             object::Node::Dataset(dataset) => {

@@ -305,11 +305,8 @@ fn are_dense(links: &BTreeMap<Bytes, Target>) -> bool {
 }
 
 fn has_dense_attributes(node: &Node<'_>) -> bool {
-    // A datatype is small beside a limit of this kind.
     let len = |(name, one): (&Bytes, &Attribute)| {
-        let datatype = one.datatype.to_bytes().map_or(0, |bytes| bytes.len());
-        let dims = 8 * (one.space.dims.len() + one.space.max_dims.len());
-        name.len() + datatype + dims + one.data.len() + 32
+        name.len() + one.datatype_message.len() + one.dataspace_message.len() + one.data.len() + 32
     };
     node.attributes.len() > MOST_COMPACT
         || node.attributes.iter().map(len).any(|len| len > MAX_MESSAGE)
@@ -415,20 +412,22 @@ fn link(name: &Bytes, target: &Target, places: &Places<'_>) -> LinkMessage {
 
 fn attribute(name: &Bytes, one: &Attribute, places: &Places<'_>) -> Result<AttributeMessage> {
     let mut data = one.data.clone();
-    if !places.headers.is_empty() {
-        places.elements(&one.datatype, &mut data)?;
+    if relocate::has_addresses(&one.datatype) && !places.headers.is_empty() {
+        let mut bytes = data.to_vec();
+        places.elements(&one.datatype, &mut bytes)?;
+        data = bytes.into();
     }
     let datatype = match one.committed {
-        Some(node) => shared(node, places).to_bytes()?,
-        None => one.datatype.to_bytes()?,
+        Some(node) => shared(node, places).to_bytes()?.into(),
+        None => one.datatype_message.clone(),
     };
     let block = |data: Bytes| Block { at: 0, data };
     Ok(AttributeMessage {
         name: block(name.clone()),
-        datatype: block(datatype.into()),
+        datatype: block(datatype),
         datatype_is_shared: one.committed.is_some(),
-        dataspace: block(one.space.to_bytes()?.into()),
+        dataspace: block(one.dataspace_message.clone()),
         dataspace_is_shared: false,
-        data: block(data.into()),
+        data: block(data),
     })
 }

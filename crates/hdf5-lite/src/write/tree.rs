@@ -76,14 +76,29 @@ impl Stored<'_> {
     }
 }
 
-/// An attribute, its elements as bytes.
+/// An attribute; the messages within its own are written once, since its header is written twice.
 #[derive(Debug)]
 pub(super) struct Attribute {
     pub(super) datatype: Datatype,
     /// As of a dataset.
     pub(super) committed: Option<usize>,
-    pub(super) space: Dataspace,
-    pub(super) data: Vec<u8>,
+    pub(super) datatype_message: Bytes,
+    pub(super) dataspace_message: Bytes,
+    pub(super) data: Bytes,
+}
+
+impl Attribute {
+    pub(super) fn new(
+        datatype: Datatype,
+        committed: Option<usize>,
+        space: &Dataspace,
+        data: impl Into<Bytes>,
+    ) -> Result<Self> {
+        let (datatype_message, dataspace_message) =
+            (datatype.to_bytes()?.into(), space.to_bytes()?.into());
+        let data = data.into();
+        Ok(Self { datatype, committed, datatype_message, dataspace_message, data })
+    }
 }
 
 impl<'a> Node<'a> {
@@ -244,12 +259,12 @@ impl<'a> Writer<'a> {
         }
         let Array { datatype, space, data } = self.take(&place, array)?;
         let data = match data {
-            Data::Memory(bytes) => bytes.into_owned(),
-            Data::Shared(bytes) => bytes.into(),
+            Data::Memory(bytes) => bytes.into_owned().into(),
+            Data::Shared(bytes) => bytes,
             Data::Source(source) => {
                 let len = usize::try_from(source.len());
                 let len = len.map_err(|_| unwritable(&place, "more bytes than memory"))?;
-                source.read_at(0, len)?.into()
+                source.read_at(0, len)?
             }
             // `take` made bytes of values.
             _ => return Err(unwritable(&place, "attributes have their elements with them")),
@@ -258,8 +273,9 @@ impl<'a> Writer<'a> {
             return Err(self.exists("attribute", at, &shown));
         }
         let name = Bytes::copy_from_slice(name);
+        let attribute = Attribute::new(datatype, None, &space, data)?;
         if let Some(node) = self.node(at) {
-            node.attributes.insert(name, Attribute { datatype, committed: None, space, data });
+            node.attributes.insert(name, attribute);
         }
         Ok(())
     }

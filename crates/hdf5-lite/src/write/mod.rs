@@ -25,6 +25,7 @@ mod chunks;
 mod copy;
 mod dataset;
 mod group;
+mod header;
 mod layout;
 mod relocate;
 mod sink;

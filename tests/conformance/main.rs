@@ -21,6 +21,7 @@ mod custom;
 #[allow(dead_code, reason = "the program's own, for its arrays")]
 #[path = "../../crates/cli/error.rs"]
 mod error;
+mod evaluate_old;
 mod hdf5;
 mod keras;
 mod keras_old;
@@ -64,6 +65,7 @@ const RUNS: &[(&str, &str, Run)] = &[
     ("keras-old", "loading", keras_old::run),
     ("keras-old", "predictions", predict::run_old),
     ("keras-old", "predictions with the caller's code", custom::run_old),
+    ("keras-old", "evaluate", evaluate_old::run),
     ("training", "loading", training::run),
     ("training", "losses and metrics", losses_metrics::run),
     ("training", "evaluate", trajectories::evaluate),

@@ -281,10 +281,7 @@ struct Writer {
 
 impl Writer {
     fn new(generation: Generation, version: Option<&str>) -> Self {
-        // `tf.keras` wrote 2.x.y-tf, and from 2.4 on there was no other Keras 2.
-        let multi_backend = generation == Generation::Keras1
-            || version
-                .is_some_and(|v| !v.ends_with("-tf") && major_minor(v).is_some_and(|v| v < (2, 4)));
+        let multi_backend = multi_backend(generation, version).is_some();
         let sorted = generation == Generation::Keras1
             || version.is_some_and(|v| {
                 let patch = v.rsplit('.').next().and_then(|p| p.parse::<u32>().ok());
@@ -301,7 +298,23 @@ impl Writer {
     }
 }
 
+/// Major and minor version of Keras itself, where it had several backends.
+fn multi_backend(generation: Generation, version: Option<&str>) -> Option<(u32, u32)> {
+    match (generation, version) {
+        (Generation::Keras1, version) => Some(version.and_then(major_minor).unwrap_or((1, 2))),
+        // `tf.keras` wrote 2.x.y-tf, and from 2.4 on there was no other Keras 2.
+        (_, Some(v)) if !v.ends_with("-tf") => major_minor(v).filter(|v| *v < (2, 4)),
+        _ => None,
+    }
+}
+
 impl ModelFile {
+    /// Major and minor version of the Keras that wrote the file, if it was one with several backends:
+    /// up to 2.3, and not `tf.keras`.
+    pub fn multi_backend_release(&self) -> Option<(u32, u32)> {
+        multi_backend(self.generation, self.keras_version.as_deref())
+    }
+
     /// The graph of layers; `None` for a subclass of `keras.Model`, whose calls are code.
     pub fn model(&self) -> Option<&Model> {
         match &self.root.kind {

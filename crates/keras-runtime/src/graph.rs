@@ -13,6 +13,7 @@ use crate::evaluate::{Evaluation, compute};
 use crate::ops::{Cast, Op, Spec, Types, size};
 use crate::tensor::{Slice, View};
 use crate::weights::{Weights, storable};
+use crate::writer::Writer;
 use crate::{Error, Limits, Result, Tensor};
 
 /// A value of the graph.
@@ -747,9 +748,14 @@ impl<'m> Builder<'m> {
             || self.trial.as_ref().is_some_and(|t| t.find(self.path(), name).is_some())
     }
 
+    /// Who wrote the file.
+    pub(crate) fn writer(&self) -> Writer {
+        self.weights.writer
+    }
+
     /// Whether Keras 3 wrote the file: some rules are its own.
     pub(crate) fn is_keras3(&self) -> bool {
-        self.weights.is_keras3
+        self.writer().is_keras3()
     }
 
     /// The vocabulary of the current layer in the file's assets.

@@ -143,6 +143,7 @@ mod states;
 mod tensor;
 mod train;
 mod weights;
+mod writer;
 
 pub use custom::{CustomLayer, Operand, Ops, SymbolicTensor};
 pub use error::{Error, Result};

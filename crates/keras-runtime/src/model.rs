@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use keras_model::source::dialect::Generation;
 use keras_model::{Arg, DType, KerasTensor, Kind, Layer, ModelFile, Saved, Saver, Shape};
 use smallvec::SmallVec;
 
@@ -18,6 +17,7 @@ use crate::states::States;
 use crate::tensor::View;
 use crate::train::{CustomCode, Optimizer, Step, StepKey};
 use crate::weights::Weights;
+use crate::writer::Writer;
 use crate::{Error, Limits, Loader, Result, Tensor};
 
 /// Opens a model file of any Keras version, ready to predict: `keras.models.load_model`.
@@ -145,10 +145,10 @@ impl Model {
     }
 
     pub(crate) fn with_limits(mut file: ModelFile, limits: Limits) -> Result<Self> {
-        let is_keras3 = file.generation == Generation::Keras3;
+        let writer = Writer::of(&file);
         let own = std::mem::take(&mut file.weights);
         let all = own.into_iter().chain(file.named_weights()?).collect();
-        let weights = Weights::new(all, file.layer_assets(), is_keras3);
+        let weights = Weights::new(all, file.layer_assets(), writer);
         let Some(model) = file.model() else {
             return Err(Error::Unsupported {
                 layer: file.root.base.name.clone(),

@@ -8,6 +8,7 @@ use keras_model::{DType, Weight};
 
 use crate::graph::Constant;
 use crate::tensor::Data;
+use crate::writer::Writer;
 use crate::{Error, Limits, Result, Tensor};
 
 /// The weights of a model, read when they are used.
@@ -18,8 +19,8 @@ pub(crate) struct Weights {
     places: HashMap<(String, String), usize>,
     constants: Mutex<Constants>,
     assets: BTreeMap<String, Bytes>,
-    /// Whether Keras 3 wrote the file.
-    pub(crate) is_keras3: bool,
+    /// Who wrote the file.
+    pub(crate) writer: Writer,
 }
 
 /// The weights that were read.
@@ -34,7 +35,7 @@ impl Weights {
     pub(crate) fn new(
         weights: Vec<Weight>,
         assets: BTreeMap<String, Bytes>,
-        is_keras3: bool,
+        writer: Writer,
     ) -> Self {
         let mut places = HashMap::new();
         for (i, weight) in weights.iter().enumerate() {
@@ -46,7 +47,7 @@ impl Weights {
             places,
             constants: Mutex::default(),
             assets,
-            is_keras3,
+            writer,
         }
     }
 

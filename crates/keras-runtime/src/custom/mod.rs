@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 
 use crate::graph::{Builder, Value};
 use crate::weights::Weights;
+use crate::writer::Writer;
 use crate::{Error, Result};
 
 pub use ops::{Operand, Ops, SymbolicTensor};
@@ -213,7 +214,7 @@ impl Custom {
 
     /// What it gives if each axis of unknown length has that length. No values are there yet.
     fn trial(&self, call: &Call<'_>, unknown: usize) -> Result<Tried> {
-        let weights = Weights::new(Vec::new(), BTreeMap::new(), true);
+        let weights = Weights::new(Vec::new(), BTreeMap::new(), Writer::KERAS3);
         let mut builder = Builder::for_trial(&weights, call.base, &self.0.weights(call)?);
         let inputs = call.inputs.map(&mut |tensor: &KerasTensor| {
             let lengths = tensor.shape.dims().iter().map(|d| d.unwrap_or(unknown));

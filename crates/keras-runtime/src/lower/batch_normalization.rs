@@ -47,7 +47,7 @@ pub(super) fn lower(
     let others: Vec<usize> = (0..b.rank(x)).filter(|a| !axes.contains(a)).collect();
     let (mean, variance) = if layer.mode == 2 {
         b.moments(x, &others)?
-    } else if b.training() && call.base.trainable {
+    } else if b.training() && (call.base.trainable || b.writer().trains_frozen_statistics()) {
         let mask = call.mask(b);
         let (mean, variance) = statistics(b, x, &others, mask)?;
         if layer.renorm {
@@ -68,7 +68,7 @@ pub(super) fn lower(
                 Some(beta) => b.add(shift, beta)?,
                 None => shift,
             });
-        } else {
+        } else if call.base.trainable {
             let variance = seen(b, x, &others, variance)?;
             moves(b, "moving_mean", mean, layer.momentum.0)?;
             moves(b, "moving_variance", variance, layer.momentum.0)?;

@@ -11,6 +11,7 @@ use crate::kernels::PackedCache;
 use crate::plan::Plan;
 use crate::tensor::View;
 use crate::weights::Weights;
+use crate::writer::Writer;
 use crate::{Data, Limits, Result, Tensor};
 
 /// Numbers between -1 and 1 in no order, none twice.
@@ -78,7 +79,7 @@ pub(crate) fn gradients_of(
     dy: &[Tensor],
     make: impl Fn(&mut Builder<'_>, &[Value]) -> Result<Vec<Value>>,
 ) -> Vec<Option<Tensor>> {
-    let weights = Weights::new(Vec::new(), BTreeMap::new(), true);
+    let weights = Weights::new(Vec::new(), BTreeMap::new(), Writer::KERAS3);
     let wrt = Wrt { inputs: true, ..Wrt::default() };
     let mut b = Builder::differentiating(&weights, Limits::default(), wrt);
     let inputs: Vec<_> = x.iter().map(|x| b.input(x.shape(), x.dtype())).collect();

@@ -15,6 +15,7 @@ use crate::kernels::PackedCache;
 use crate::plan::Plan;
 use crate::tensor::View;
 use crate::weights::Weights;
+use crate::writer::Writer;
 use crate::{Error, Limits, Result, Tensor};
 
 /// A loss of Keras's or of the caller's, with its reduction: `keras.losses.Loss`.
@@ -121,7 +122,7 @@ impl Loss {
     }
 
     fn run(&self, samples: &Samples<'_>, differentiates: bool) -> Result<Vec<Tensor>> {
-        let weights = Weights::new(Vec::new(), BTreeMap::new(), true);
+        let weights = Weights::new(Vec::new(), BTreeMap::new(), Writer::KERAS3);
         let limits = Limits::default();
         let mut b = if differentiates {
             Builder::differentiating(&weights, limits, Wrt::default())

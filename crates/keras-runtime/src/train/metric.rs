@@ -14,6 +14,7 @@ use crate::kernels::PackedCache;
 use crate::plan::Plan;
 use crate::tensor::View;
 use crate::weights::Weights;
+use crate::writer::Writer;
 use crate::{Error, Limits, Result, Tensor};
 
 /// A metric of Keras's or of the caller's, with its variables: `keras.metrics.Metric`.
@@ -107,7 +108,7 @@ impl Metric {
     /// [`Error::Training`] if the shapes do not fit each other or the class, or if its code is not
     /// Keras's.
     pub fn update_state(&mut self, samples: &Samples<'_>) -> Result<()> {
-        let weights = Weights::new(Vec::new(), BTreeMap::new(), true);
+        let weights = Weights::new(Vec::new(), BTreeMap::new(), Writer::KERAS3);
         let limits = Limits::default();
         let mut b = Builder::new(&weights, limits);
         super::enter(&mut b, "Metric");
@@ -190,7 +191,7 @@ impl Metric {
 
 /// The values that `make` composes of constants.
 fn compute(make: impl FnOnce(&mut Builder<'_>) -> Result<Vec<Value>>) -> Result<Vec<Tensor>> {
-    let weights = Weights::new(Vec::new(), BTreeMap::new(), true);
+    let weights = Weights::new(Vec::new(), BTreeMap::new(), Writer::KERAS3);
     let mut b = Builder::new(&weights, Limits::default());
     super::enter(&mut b, "Metric");
     let values = make(&mut b)?;

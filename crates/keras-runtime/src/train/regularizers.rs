@@ -103,7 +103,9 @@ pub(crate) fn add_penalties(
     let Some(regularizer) = regularizer.filter(|_| b.collects_losses()) else { return Ok(()) };
     for output in outputs {
         let mut loss = penalty(b, regularizer, *output)?;
-        if let Some(batch) = b.shape(*output).first() {
+        if let Some(batch) = b.shape(*output).first()
+            && b.writer().divides_penalties()
+        {
             let batch = b.scalar(*batch as f64, b.dtype(loss))?;
             loss = b.binary(Arithmetic::DivNoNan, loss, batch)?;
         }

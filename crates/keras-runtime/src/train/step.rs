@@ -187,7 +187,9 @@ impl Model {
             Builder::new(&self.weights, self.limits)
         };
         let b = &mut b;
-        b.collect_losses();
+        if mode.training || !b.writer().penalises_in_training_only() {
+            b.collect_losses();
+        }
         let mut input = |t: &Cow<'_, Tensor>| b.input(t.shape(), t.dtype());
         let x: Vec<Value> = batch.x.iter().map(&mut input).collect();
         let y: Vec<_> = batch.y.iter().map(|t| t.as_ref().map(&mut input)).collect();
@@ -221,8 +223,10 @@ impl Model {
             let more = metric.lower(b, y_true, y_pred, weight);
             added.push(more.map_err(|error| of_output(compiled.name(*output), error))?);
         }
-        parts.extend(b.take_losses());
-        parts.extend(regularizers::of_weights(b, &self.file.root, &self.weights)?);
+        if b.collects_losses() {
+            parts.extend(b.take_losses());
+            parts.extend(regularizers::of_weights(b, &self.file.root, &self.weights)?);
+        }
         b.leave();
         let mut parts = parts.into_iter();
         let Some(mut total) = parts.next() else {

@@ -102,6 +102,19 @@ fn gradients_of_losses_are_keras_s() {
     }
 }
 
+/// Keras 2.3.1 did not divide a penalty on an output by the size of the batch, and trained a frozen
+/// BatchNormalization with the statistics of the batch.
+#[test]
+fn older_keras_does_as_it_did() {
+    let case = Case::of("before");
+    let model = open("before", "h5");
+    let (x, y) = (case.tensors("x"), case.tensors("y"));
+    case.judge("before", &model.evaluate(&x, &y).unwrap(), "evaluate");
+    let found = model.loss_gradients(&x, &y, &[]).unwrap();
+    let expected = Tensor::scalar(case.said["loss"].as_f64().unwrap());
+    assert_close_in("before", &[Tensor::scalar(found.loss)], &[expected]);
+}
+
 /// The loss of a step is what `train_on_batch` said before it went on, for files of all generations.
 #[test]
 fn losses_of_all_generations_are_keras_s() {

@@ -14,12 +14,14 @@ mod damage;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::{Cursor, Read, Write as _};
 use std::panic::{AssertUnwindSafe, PanicHookInfo};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use damage::{Random, hostile};
-use keras_runtime::{DType, Limits, Loader, Predict, Result, Tensor};
+use keras_runtime::keras_model::Shape;
+use keras_runtime::{DType, Limits, Loader, Loss, Metric, Predict, Result, Samples, Tensor};
 use peak_alloc::PeakAlloc;
 use serde_json::{Value, json};
 
@@ -361,4 +363,110 @@ fn no_file_does_harm() {
     }
     watch.end();
     assert!((inputs / 10..inputs).contains(&computed), "{computed} of {inputs} computed");
+}
+
+/// Losses and metrics with hostile arguments.
+#[test]
+fn no_loss_and_no_metric_does_harm() {
+    let _alone = alone();
+    let inputs = inputs(20_000);
+    let all = ["losses", "metrics"].map(|file| {
+        let path = format!("{}/../../fixtures/{file}.json", env!("CARGO_MANIFEST_DIR"));
+        let all: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+        all.as_array().unwrap().clone()
+    });
+    let values = |shape: &[usize]| {
+        let count = shape.iter().product();
+        let values = (0..count).map(|i| (i % 3) as f32 / 3.0).collect::<Vec<f32>>();
+        Tensor::new(shape, values).unwrap()
+    };
+    let samples = [[4, 3].as_slice(), &[4], &[2, 3, 3]].map(&values);
+    let weight = values(&[4]);
+    let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
+    let mut watch = Watch::start();
+    let mut computed = 0;
+    for i in 0..inputs {
+        let is_loss = i % 2 == 0;
+        let cases = &all[usize::from(!is_loss)];
+        let case = &cases[random.below(cases.len())];
+        let mut object = json!({"class_name": case["class"], "config": case["config"]});
+        for _ in 0..=random.below(2) {
+            harm(&mut object["config"], &mut random);
+        }
+        let y_pred = &samples[random.below(samples.len())];
+        let y_true = if random.below(3) > 0 { y_pred } else { &samples[random.below(2)] };
+        let mut given = Samples::new(y_true, y_pred);
+        if random.below(3) == 0 {
+            given = given.sample_weight(&weight);
+        }
+        let ran = watch.runs(&object.to_string(), || {
+            if is_loss {
+                let loss = Loss::get(&object)?;
+                loss.call(&given)?;
+                loss.gradient(&given).map(|(value, gradient)| vec![value, gradient])
+            } else {
+                let mut metric = Metric::get(&object)?;
+                metric.update_state(&given)?;
+                metric.update_state(&given)?;
+                metric.result().map(|result| vec![result])
+            }
+        });
+        computed += usize::from(ran);
+    }
+    watch.end();
+    assert!((inputs / 20..inputs).contains(&computed), "{computed} of {inputs} computed");
+}
+
+/// Compiled models whose compile config was damaged.
+#[test]
+fn no_compile_config_does_harm() {
+    let _alone = alone();
+    let inputs = inputs(2_000);
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/training");
+    let archives = ["several", "partial"].map(|name| {
+        let bytes = std::fs::read(format!("{folder}/{name}.keras")).unwrap();
+        let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).unwrap();
+        let members = (0..archive.len()).map(|i| {
+            let mut member = archive.by_index(i).unwrap();
+            let mut bytes = Vec::new();
+            member.read_to_end(&mut bytes).unwrap();
+            (member.name().unwrap().into_owned(), bytes)
+        });
+        members.collect::<Vec<(String, Vec<u8>)>>()
+    });
+    let mut random = Random::new(0x2545_f491_4f6c_dd1d);
+    let mut watch = Watch::start();
+    let mut computed = 0;
+    for i in 0..inputs {
+        let mut input = String::new();
+        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        for (name, bytes) in &archives[i % archives.len()] {
+            archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            if name == "config.json" {
+                let mut config: Value = serde_json::from_slice(bytes).unwrap();
+                for _ in 0..=random.below(2) {
+                    harm(&mut config["compile_config"], &mut random);
+                }
+                input = config["compile_config"].to_string();
+                archive.write_all(config.to_string().as_bytes()).unwrap();
+            } else {
+                archive.write_all(bytes).unwrap();
+            }
+        }
+        let bytes = archive.finish().unwrap().into_inner();
+        let ran = watch.runs(&input, || {
+            let model = Loader::new().limits(LIMITS).from_bytes(bytes)?;
+            let zeros = |shape: &Shape, dtype| {
+                let shape: Vec<usize> = shape.dims().iter().map(|n| n.unwrap_or(2)).collect();
+                Tensor::zeros(shape, dtype)
+            };
+            let x: Vec<Tensor> = model.inputs().iter().map(|i| zeros(&i.shape, i.dtype)).collect();
+            let y: Vec<Tensor> = model.predict(&x)?;
+            model.evaluate(&x, &y)?;
+            model.loss_gradients(&x, &y, &[]).map(|found| vec![Tensor::scalar(found.loss)])
+        });
+        computed += usize::from(ran);
+    }
+    watch.end();
+    assert!((inputs / 20..inputs).contains(&computed), "{computed} of {inputs} computed");
 }

@@ -9,6 +9,7 @@
 
 mod cli;
 mod damaged;
+mod evaluate;
 mod hdf5;
 mod models;
 mod ops;

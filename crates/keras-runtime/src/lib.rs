@@ -91,6 +91,27 @@
 //! # Ok::<(), keras_runtime::Error>(())
 //! ```
 //!
+//! # Evaluate
+//!
+//! A file says what its model was compiled with; [`Model::evaluate`] gives the loss and the metrics under
+//! Keras's names, [`Model::loss_gradients`] the loss of a batch and its gradients. A [`Loss`] or a [`Metric`]
+//! serves alone as well. Their functions are composed of the operations that layers are lowered to, so that a
+//! step of a model, its losses, metrics and gradients are one plan.
+//!
+//! ```
+//! use keras_runtime::{DType, Evaluate, Tensor};
+//!
+//! let model = keras_runtime::load_model("../../fixtures/models/k3_mlp.keras")?;
+//! let (x, y) = (Tensor::zeros([3, 6], DType::Float32), Tensor::new([3], vec![0, 2, 1])?);
+//! let report = model.evaluate_with(&[x], &[y], &Evaluate::new().batch_size(2))?;
+//! println!("loss {}, accuracy {}", report.loss(), report["accuracy"]);
+//! # Ok::<(), keras_runtime::Error>(())
+//! ```
+//!
+//! Code of the file's author is mapped by its name, as that of layers is: [`Loader::loss`],
+//! [`Loader::metric`]; the example `custom_loss` has both. `LOSSES.md` beside this crate lists every class
+//! and what proves it.
+//!
 //! # Bounds
 //!
 //! A file only claims sizes: [`Limits`] are asked before anything is allocated for them. What a layer

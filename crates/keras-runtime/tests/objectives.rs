@@ -2,6 +2,7 @@
 //! refuse.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use keras_runtime::keras_model::compile::{LossKind, MetricKind};
 use keras_runtime::{DType, Loss, Metric, Samples, Tensor};
@@ -91,6 +92,38 @@ fn metrics_are_keras_s() {
     for class in MetricKind::CLASSES.iter().filter(|class| !class.starts_with("Chosen")) {
         assert!(cases.iter().any(|case| case["class"] == *class), "no case has {class}");
     }
+}
+
+/// `LOSSES.md` is what the tables in the code and the cases say. `UPDATE_LOSSES=1` writes it.
+#[test]
+fn the_table_is_that_of_the_code() {
+    let mut text = "# Losses and metrics\n\nEvery loss and metric of Keras 3.15 is computed. A test writes \
+        these tables\n(`UPDATE_LOSSES=1 cargo test -p keras-runtime --test tests objectives::`), and fails if \
+        they are other ones.\n\n*Cases* have arguments, values and gradients (metrics: variables) of real Keras \
+        (`fixtures/losses.json`,\n`fixtures/metrics.json`); *weights* and *masks* say how many have these.\n"
+        .to_owned();
+    let all = [("losses", "Loss", LossKind::CLASSES), ("metrics", "Metric", MetricKind::CLASSES)];
+    for (file, title, classes) in all {
+        let (cases, arrays) = cases(file);
+        writeln!(text, "\n| {title} | cases | weights | masks |\n|---|---|---|---|").unwrap();
+        for class in classes.iter().filter(|class| !class.starts_with("Chosen")) {
+            let own = || cases.iter().enumerate().filter(|(_, case)| case["class"] == *class);
+            let with = |name: &str| {
+                let has = |number| {
+                    let prefix = format!("{number}/{name}");
+                    arrays.keys().any(|key| key.starts_with(&prefix))
+                };
+                own().filter(|(number, _)| has(*number)).count()
+            };
+            let (weights, masks) = (with("sample_weight"), with("mask"));
+            writeln!(text, "| `{class}` | {} | {weights} | {masks} |", own().count()).unwrap();
+        }
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/LOSSES.md");
+    if std::env::var_os("UPDATE_LOSSES").is_some() {
+        std::fs::write(path, &text).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), text);
 }
 
 /// `"accuracy"` and `"crossentropy"` stand for the class that the shapes say.

@@ -64,7 +64,7 @@ fn open(name: &str, format: &str) -> Model {
 
 #[test]
 fn models_evaluate_as_in_keras() {
-    for name in ["several", "own", "partial"] {
+    for name in ["several", "own", "partial", "keyed", "kept"] {
         let case = Case::of(name);
         let (x, y, weights) = (case.tensors("x"), case.tensors("y"), case.tensors("sw"));
         for format in ["keras", "h5"] {
@@ -82,7 +82,7 @@ fn models_evaluate_as_in_keras() {
 /// Losses of the caller's, penalties of weights and outputs, masks and frozen layers take part.
 #[test]
 fn gradients_of_losses_are_keras_s() {
-    for name in ["several", "own", "partial"] {
+    for name in ["several", "own", "partial", "keyed", "kept"] {
         let case = Case::of(name);
         let model = open(name, "keras");
         let found = model.loss_gradients(&case.tensors("x"), &case.tensors("y"), &[]).unwrap();

@@ -98,8 +98,8 @@ impl Compiled {
 }
 
 impl Model {
-    /// Names of the outputs, those of the layers that make them: `model.output_names`. Targets may be
-    /// [named](crate::Targets::named) so.
+    /// Names of the outputs, in their order: the keys of the dict that the model gives, else the names of
+    /// the layers that make them (`model.output_names`). Targets may be [named](crate::Targets::named) so.
     ///
     /// ```
     /// let model = keras_runtime::load_model("../../fixtures/models/k3_multi_io.keras")?;
@@ -114,16 +114,16 @@ impl Model {
 /// The outputs of a model, as its author may call them.
 #[derive(Debug)]
 struct Outputs {
-    /// Names of the layers that make them.
+    /// Where the model gives a dict its keys, else the names of the layers.
     names: Vec<String>,
-    /// Where the model gives a dict, its keys.
-    keys: Vec<String>,
+    /// Names of the layers that make them.
+    layers: Vec<String>,
 }
 
 impl Outputs {
     fn of(file: &ModelFile) -> Self {
         let Kind::Model(model) = &file.root.kind else {
-            return Self { names: Vec::new(), keys: Vec::new() };
+            return Self { names: Vec::new(), layers: Vec::new() };
         };
         let name = |reference: &TensorRef| {
             let node = model.graph.nodes.get(reference.node);
@@ -132,21 +132,22 @@ impl Outputs {
         };
         let mut references = Vec::new();
         model.graph.outputs.iter().for_each(|a| a.tensors(&mut references));
-        let keys = match model.graph.outputs.as_slice() {
-            [Arg::Dict(entries)] => {
+        let layers: Vec<String> = references.into_iter().map(name).collect();
+        let names = match model.graph.outputs.as_slice() {
+            [Arg::Dict(entries)] if entries.len() == layers.len() => {
                 let mut keys: Vec<String> = entries.iter().map(|(key, _)| key.clone()).collect();
                 keys.sort();
                 keys
             }
-            _ => Vec::new(),
+            _ => layers.clone(),
         };
-        Self { names: references.into_iter().map(name).collect(), keys }
+        Self { names, layers }
     }
 
     /// The number of the output with that name.
     fn find(&self, what: &str, name: &str) -> Result<usize> {
         let in_list = |list: &[String]| list.iter().position(|own| own == name);
-        in_list(&self.names).or_else(|| in_list(&self.keys)).ok_or_else(|| {
+        in_list(&self.names).or_else(|| in_list(&self.layers)).ok_or_else(|| {
             Error::Value(format!("{what} is for {name:?}, which is no output: {:?}", self.names))
         })
     }

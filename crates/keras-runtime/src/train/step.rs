@@ -14,7 +14,7 @@ use super::regularizers;
 use crate::backward::{Lookup, backward_by_rows};
 use crate::graph::{Builder, Value, Wrt};
 use crate::model::{Inputs, Lowered};
-use crate::ops::{Function, size};
+use crate::ops::{Function, Reduction, size};
 use crate::plan::Plan;
 use crate::states::States;
 use crate::{Error, Model, Result, Tensor};
@@ -213,7 +213,7 @@ impl Model {
             let loss = loss.lower(b, y_true, y_pred, weight(*output));
             let loss = loss.map_err(|error| of_output(compiled.name(*output), error))?;
             let loss = b.cast(loss, DType::Float32)?;
-            losses.push(loss);
+            losses.push(over_all(b, Reduction::Mean, loss)?);
             parts.push(b.scale(loss, factor.unwrap_or(1.0))?);
         }
         let mut added = Vec::new();
@@ -237,8 +237,11 @@ impl Model {
             total = b.add(total, part)?;
         }
 
+        // Of losses that nothing reduces the mean is told, and the sum differentiated.
+        let told = over_all(b, Reduction::Mean, total)?;
+        let total = over_all(b, Reduction::Sum, total)?;
         let count = losses.len();
-        let mut all: Vec<Value> = std::iter::once(total).chain(losses).collect();
+        let mut all: Vec<Value> = std::iter::once(told).chain(losses).collect();
         let counts = added.iter().map(Vec::len).collect();
         all.extend(added.into_iter().flatten());
         let gradients =
@@ -326,6 +329,12 @@ impl Model {
         let assigned = step.assigned.iter().copied().zip(all.by_ref()).collect();
         Ok(Stepped { loss, losses, added, gradients, assigned })
     }
+}
+
+/// One number of all elements.
+fn over_all(b: &mut Builder<'_>, how: Reduction, x: Value) -> Result<Value> {
+    let axes: Vec<usize> = (0..b.rank(x)).collect();
+    b.reduce(how, x, &axes, false)
 }
 
 /// Functions, one after the other, of what reaches each copy of the rows of a table, summed up for each

@@ -10,6 +10,7 @@
 mod cli;
 mod damaged;
 mod evaluate;
+mod fit;
 mod hdf5;
 mod models;
 mod ops;

@@ -108,6 +108,25 @@
 //! # Ok::<(), keras_runtime::Error>(())
 //! ```
 //!
+//! # Training
+//!
+//! [`Model::fit`] goes on where the file stopped: with the optimizer that the model was compiled with,
+//! its state and its schedule. A step is one plan with the weights as inputs. [`Model::save`] keeps all of it.
+//!
+//! ```
+//! use keras_runtime::{Fit, Tensor};
+//!
+//! let mut model = keras_runtime::load_model("../../fixtures/models/k3_mlp.keras")?;
+//! let x = Tensor::new([4, 6], (0..24).map(|i| i as f32 / 24.0).collect())?;
+//! let y = Tensor::new([4, 1], vec![0_i32, 2, 1, 1])?;
+//! let history = model.fit(&[x], &[y], &Fit::epochs(3).batch_size(2))?;
+//! println!("loss {}", history.epochs[2].loss());
+//! # Ok::<(), keras_runtime::Error>(())
+//! ```
+//!
+//! The rules are those of Keras 3 also for files of Keras 1 and 2; random numbers have Keras's
+//! distributions, not its values. Optimizers compute in `float32` for weights of half precision.
+//!
 //! Code of the file's author is mapped by its name, as that of layers is: [`Loader::loss`],
 //! [`Loader::metric`]; the example `custom_loss` has both. `LOSSES.md` beside this crate lists every class
 //! and what proves it.

@@ -255,7 +255,7 @@ impl Model {
     /// let path = folder.path().join("today.keras");
     /// let old = load_model("../../fixtures/models/k231_mlp.h5")?; // Keras 2.3.1
     /// old.save(&path)?;
-    /// let x = Tensor::new([1, 6], vec![0.5_f32; 6])?;
+    /// let x = Tensor::new([1, 5], vec![0.5_f32; 5])?;
     /// assert_eq!(load_model(&path)?.predict(&[x.clone()])?, old.predict(&[x])?);
     /// # Ok::<(), keras_runtime::Error>(())
     /// ```

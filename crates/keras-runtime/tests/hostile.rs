@@ -20,7 +20,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use damage::{Random, hostile};
-use keras_runtime::keras_model::Shape;
+use keras_runtime::keras_model::compile::CompileConfig;
+use keras_runtime::keras_model::{Container, Saver, Shape};
 use keras_runtime::{DType, Limits, Loader, Loss, Metric, Predict, Result, Samples, Tensor};
 use peak_alloc::PeakAlloc;
 use serde_json::{Value, json};
@@ -464,6 +465,45 @@ fn no_compile_config_does_harm() {
             let y: Vec<Tensor> = model.predict(&x)?;
             model.evaluate(&x, &y)?;
             model.loss_gradients(&x, &y, &[]).map(|found| vec![Tensor::scalar(found.loss)])
+        });
+        computed += usize::from(ran);
+    }
+    watch.end();
+    assert!((inputs / 20..inputs).contains(&computed), "{computed} of {inputs} computed");
+}
+
+/// Optimizers of every class with hostile values in every place, a step each; what is saved then loads.
+#[test]
+fn no_optimizer_does_harm() {
+    let _alone = alone();
+    let inputs = inputs(2_000);
+    let path = format!("{}/../../fixtures/fit.json", env!("CARGO_MANIFEST_DIR"));
+    let all: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let cases = all["cases"].as_array().unwrap();
+    let zeros = |of: &Value| {
+        let shape: Vec<usize> = serde_json::from_value(of["shape"].clone()).unwrap();
+        Tensor::zeros(shape, DType::from_name(of["dtype"].as_str().unwrap()).unwrap())
+    };
+    let mut random = Random::new(0x2545_f491_4f6c_dd1d);
+    let mut watch = Watch::start();
+    let mut computed = 0;
+    for i in 0..inputs {
+        let case = &cases[i % cases.len()];
+        let given = &all["models"][case["model"].as_str().unwrap()];
+        let mut config = case["compile"].clone();
+        for _ in 0..=random.below(2) {
+            harm(&mut config["optimizer"], &mut random);
+        }
+        let ran = watch.runs(&config.to_string(), || {
+            let mut model = Loader::new().limits(LIMITS).from_bytes(given["model"].to_string())?;
+            let weights = given["weights"].as_array().unwrap().iter().map(zeros).collect();
+            model.set_weights(weights)?;
+            model.compile(CompileConfig::parse(&config)?);
+            let (x, y) = (zeros(&given["x"]), zeros(&given["y"]));
+            let report = model.train_on_batch(std::slice::from_ref(&x), &[y], &[])?;
+            let saved = Saver::new().to_bytes(&model.to_file()?, Container::Keras)?;
+            Loader::new().limits(LIMITS).from_bytes(saved.bytes)?;
+            Ok(vec![Tensor::scalar(report.loss())])
         });
         computed += usize::from(ran);
     }

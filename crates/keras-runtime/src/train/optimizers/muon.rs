@@ -6,6 +6,9 @@ use super::{Slot, Trained, Update, adam};
 use crate::element::Real;
 use crate::{Error, Result};
 
+/// Steps of the iteration that a file may ask for; five are usual.
+const MOST_STEPS: usize = 1000;
+
 /// `momentum`, and `velocity` for what is left to Adam.
 pub(super) fn slots(kind: &OptimizerKind, weight: Trained<'_>) -> Vec<Slot> {
     let adam = kind.is_left_to_adam(weight.path, weight.shape.len());
@@ -33,6 +36,9 @@ pub(super) fn update<F: Real>(mut update: Update<'_, F>, kind: &OptimizerKind) -
     else {
         return Err(Error::Value("no Muon".to_owned()));
     };
+    if *ns_steps > MOST_STEPS {
+        return Err(Error::Value(format!("Muon with ns_steps={ns_steps}, {MOST_STEPS} at most")));
+    }
     let number = Update::<F>::number;
     if update.slots.len() == 2 {
         update.rate *= number(*adam_lr_ratio);

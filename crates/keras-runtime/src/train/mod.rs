@@ -8,6 +8,7 @@ mod constraints;
 mod evaluate;
 mod fit;
 mod floats;
+mod gradient;
 mod loss;
 mod loss_gradients;
 pub(crate) mod losses;

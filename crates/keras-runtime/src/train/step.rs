@@ -10,6 +10,7 @@ use std::sync::Arc;
 use keras_model::DType;
 
 use super::compiled::{Compiled, CompiledLoss, CompiledMetric};
+use super::gradient::{ByRows, Gradient};
 use super::regularizers;
 use crate::backward::{Lookup, backward_by_rows};
 use crate::graph::{Builder, Value, Wrt};
@@ -30,30 +31,6 @@ pub(crate) struct Mode {
     pub(crate) scaled: bool,
     /// What is wanted beside them of the rows of tables.
     pub(crate) rows: ByRows,
-}
-
-/// What an optimizer needs of the gradient of a table whose rows are looked up. TensorFlow has one for
-/// each copy of a row (`tf.IndexedSlices`), and Keras squares these before they are added up.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ByRows {
-    /// The sum of the squares.
-    pub(crate) squares: bool,
-    /// The sum of the absolute values.
-    pub(crate) sizes: bool,
-    /// Between what and its opposite they are clipped, each copy for itself; its bits.
-    pub(crate) clip: Option<u64>,
-}
-
-/// The gradient of a weight.
-#[derive(Clone, Debug)]
-pub(crate) struct Gradient {
-    pub(crate) sum: Tensor,
-    /// [`ByRows::squares`], of a table.
-    pub(crate) squares: Option<Tensor>,
-    /// [`ByRows::sizes`], of a table.
-    pub(crate) sizes: Option<Tensor>,
-    /// Whether its rows are clipped already.
-    pub(crate) is_clipped: bool,
 }
 
 /// Which parts a gradient has.

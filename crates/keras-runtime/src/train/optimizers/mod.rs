@@ -22,7 +22,7 @@ pub(super) use nadam::product as nadam_product;
 
 use keras_model::compile::OptimizerKind;
 
-use super::step::ByRows;
+use super::gradient::ByRows;
 use crate::element::Real;
 use crate::{Error, Result};
 

@@ -1,18 +1,19 @@
 //! The optimizer of a model: what it keeps, and a step of it.
 //! Source: `keras/src/optimizers/base_optimizer.py`, Keras 3.15.
 
-use keras_model::compile::{
-    self, LearningRate, OptimizerKind, OptimizerState, Scalar, StateVariable,
-};
-use keras_model::objects::Constraint;
-use keras_model::{DType, ModelFile, Weight};
+mod kept;
+mod state;
+
+use kept::{How, Kept};
+use keras_model::compile::{self, LearningRate, OptimizerKind};
+use keras_model::{ModelFile, Weight};
+use state::{prefix, scalar};
 
 use super::constraints;
 use super::floats::{self, with_float};
-use super::optimizers::{self, Slot, Trained, Update, schedules};
-use super::step::{ByRows, Gradient};
-use crate::element::Real;
-use crate::weights::{Weights, to_bytes, to_tensor};
+use super::gradient::{ByRows, Gradient};
+use super::optimizers::{self, schedules};
+use crate::weights::Weights;
 use crate::{Error, Limits, Result, Tensor};
 
 /// An optimizer and all that it keeps.
@@ -29,20 +30,6 @@ pub(crate) struct Optimizer {
     trained: Vec<usize>,
     kept: Vec<Kept>,
     inner: Inner,
-}
-
-/// What is kept for one weight.
-#[derive(Clone, Debug)]
-struct Kept {
-    /// The weight's place among all.
-    place: usize,
-    path: String,
-    constraint: Option<Constraint>,
-    slots: Vec<(&'static str, Tensor)>,
-    /// The moving average, with `use_ema`.
-    average: Option<Tensor>,
-    /// The sum of the gradients since the last update, with `gradient_accumulation_steps`.
-    sum: Option<Tensor>,
 }
 
 /// Optimizers within it.
@@ -202,56 +189,6 @@ impl Optimizer {
                 ByRows { squares: own.squares || clips, clip: most.map(f64::to_bits), ..own }
             }
         }
-    }
-
-    /// What it keeps, for a file.
-    ///
-    /// # Errors
-    /// None: what is kept has the shapes that it says.
-    pub(crate) fn state(&self, weights: &Weights) -> Result<OptimizerState> {
-        let (mut scalars, mut slots) = (Vec::new(), Vec::new());
-        self.keep("", weights, &mut scalars, &mut slots)?;
-        Ok(OptimizerState::new(scalars, slots))
-    }
-
-    fn keep(
-        &self,
-        within: &str,
-        weights: &Weights,
-        scalars: &mut Vec<(String, Scalar)>,
-        slots: &mut Vec<StateVariable>,
-    ) -> Result<()> {
-        let mut scalar = |name: &str, value| scalars.push((format!("{within}{name}"), value));
-        scalar("iteration", Scalar::Count(self.iterations));
-        scalar("learning_rate", Scalar::Number(self.rate));
-        if let OptimizerKind::Nadam { .. } = &self.config.kind {
-            scalar("u_product", Scalar::Number(self.product));
-        }
-        match &self.inner {
-            Inner::None => {}
-            Inner::Scaled { inner, scale, counter } => {
-                scalar("step_counter", Scalar::Count(*counter));
-                scalar("dynamic_scale", Scalar::Number(*scale));
-                inner.keep(&prefix(&inner.config), weights, scalars, slots)?;
-            }
-            Inner::Several(all) => {
-                for inner in all {
-                    inner.keep(&prefix(&inner.config), weights, scalars, slots)?;
-                }
-            }
-        }
-        for kept in &self.kept {
-            let Some(weight) = weights.weight(kept.place) else { continue };
-            let beside = [("average", &kept.average), ("gradient_accumulator", &kept.sum)];
-            let beside = beside.into_iter().filter_map(|(name, kept)| Some((name, kept.as_ref()?)));
-            let own = kept.slots.iter().map(|(name, tensor)| (*name, tensor));
-            for (name, tensor) in beside.chain(own) {
-                let tensor = tensor.cast(weight.dtype)?;
-                let bytes = to_bytes(&tensor)?;
-                slots.push(StateVariable::new(name, weight, tensor.shape().to_vec(), bytes)?);
-            }
-        }
-        Ok(())
     }
 
     /// Steps that were made.
@@ -469,144 +406,7 @@ impl Optimizer {
     }
 }
 
-impl Gradient {
-    /// One that is no table's.
-    fn of(sum: Tensor) -> Self {
-        Self { sum, squares: None, sizes: None, is_clipped: false }
-    }
-
-    /// In the type that is computed in.
-    fn widen(&mut self) -> Result<()> {
-        let wide = floats::wide(self.sum.dtype());
-        let parts = [Some(&mut self.sum), self.squares.as_mut(), self.sizes.as_mut()];
-        for part in parts.into_iter().flatten().filter(|part| part.dtype() != wide) {
-            *part = part.cast(wide)?;
-        }
-        Ok(())
-    }
-
-    fn divide(&mut self, by: f64) -> Result<()> {
-        floats::divide(&mut self.sum, by)?;
-        self.squares.as_mut().map_or(Ok(()), |squares| floats::divide(squares, by * by))?;
-        self.sizes.as_mut().map_or(Ok(()), |sizes| floats::divide(sizes, by.abs()))
-    }
-
-    /// Each element between `-most` and `most`.
-    fn clip(&mut self, most: f64) -> Result<()> {
-        if self.is_clipped { Ok(()) } else { floats::clip(&mut self.sum, most) }
-    }
-
-    /// The sum of all squares.
-    fn squared(&self) -> f64 {
-        self.squares.as_ref().map_or_else(|| floats::squares(&self.sum), floats::sum)
-    }
-}
-
 /// Steps, as they are counted.
 fn whole(steps: u64) -> i64 {
     i64::try_from(steps).unwrap_or(i64::MAX).max(1)
-}
-
-/// What all weights of one update have in common.
-struct How<'a> {
-    kind: &'a OptimizerKind,
-    is_scheduled: bool,
-    product: f32,
-    rate: f64,
-    step: f64,
-}
-
-impl Kept {
-    fn new(
-        config: &compile::Optimizer,
-        file: &ModelFile,
-        weights: &Weights,
-        limits: &Limits,
-        (place, weight): (usize, &Weight),
-    ) -> Result<Self> {
-        let stored = |name: &str| -> Result<Option<Tensor>> {
-            let is_it = |own: &&StateVariable| {
-                own.slot == name
-                    && own.weight.layer == weight.layer
-                    && own.weight.name == weight.name
-            };
-            let own = file.optimizer_state.as_ref().and_then(|s| s.slots.iter().find(is_it));
-            let Some(own) = own else { return Ok(None) };
-            to_tensor(&own.weight)?.cast(floats::wide(weight.dtype)).map(Some)
-        };
-        let zeros = || Tensor::zeros(weight.shape.as_slice(), floats::wide(weight.dtype));
-        let trained = Trained { path: &weight.path, shape: &weight.shape };
-        let mut slots = Vec::new();
-        for Slot { name, shape, start } in optimizers::slots(&config.kind, trained) {
-            let found = stored(name)?.filter(|tensor| tensor.shape() == shape);
-            let tensor = match found {
-                Some(tensor) => tensor,
-                None => {
-                    let count = shape.iter().product();
-                    Tensor::new(shape, vec![start; count])?.cast(floats::wide(weight.dtype))?
-                }
-            };
-            slots.push((name, tensor));
-        }
-        let average = match (config.use_ema, stored("average")?) {
-            (true, Some(average)) => Some(average),
-            (true, None) => Some(weights.tensor(place, limits)?.cast(floats::wide(weight.dtype))?),
-            (false, _) => None,
-        };
-        let sum = match (config.gradient_accumulation_steps, stored("gradient_accumulator")?) {
-            (Some(_), sum) => Some(sum.unwrap_or_else(zeros)),
-            (None, _) => None,
-        };
-        Ok(Self {
-            place,
-            path: weight.path.clone(),
-            constraint: constraints::of_weight(&file.root, weight),
-            slots,
-            average,
-            sum,
-        })
-    }
-
-    /// Weight decay, then the rule.
-    fn update<F: Real>(
-        &mut self,
-        weight: &mut Tensor,
-        gradient: &Gradient,
-        decay: Option<f64>,
-        how: &How<'_>,
-    ) -> Result<()> {
-        let shape = gradient.sum.shape().to_vec();
-        let (rate, step) = (floats::number(how.rate), floats::number(how.step));
-        let weight = floats::elements::<F>(weight)?;
-        if let Some(decay) = decay {
-            let decay: F = floats::number(decay);
-            weight.iter_mut().for_each(|w| *w -= *w * decay * rate);
-        }
-        let slots = self.slots.iter_mut().map(|(_, slot)| floats::elements::<F>(slot));
-        let update = Update {
-            weight,
-            gradient: gradient.sum.as_slice::<F>().unwrap_or_default(),
-            squares: gradient.squares.as_ref().and_then(Tensor::as_slice::<F>),
-            sizes: gradient.sizes.as_ref().and_then(Tensor::as_slice::<F>),
-            slots: slots.collect::<Result<_>>()?,
-            shape: &shape,
-            rate,
-            step,
-        };
-        optimizers::update(how.kind, how.is_scheduled, how.product, update)
-    }
-}
-
-/// What stands before the names of the scalars of an optimizer within another one.
-fn prefix(config: &compile::Optimizer) -> String {
-    format!("{}/", config.name.as_deref().unwrap_or("inner"))
-}
-
-/// A number that belongs to no weight.
-fn scalar(state: Option<&OptimizerState>, name: &str) -> Result<Option<f64>> {
-    let Some(state) = state else { return Ok(None) };
-    let Some((_, stored)) = state.scalars.iter().find(|(known, _)| known == name) else {
-        return Ok(None);
-    };
-    Ok(to_tensor(stored)?.cast(DType::Float64)?.as_slice().and_then(|v| v.first().copied()))
 }

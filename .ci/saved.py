@@ -24,6 +24,8 @@ FIXTURES = pathlib.Path(__file__).parent.parent / "fixtures" / "models"
 
 
 class Case:
+    line = None  # what a training case says of its steps
+
     def __init__(self, name, source, data, inputs, outputs, rtol, atol, options=()):
         self.name, self.source, self.data = name, source, data
         self.inputs, self.outputs = inputs, outputs
@@ -78,7 +80,9 @@ def corpus(folder):
         base = folder / "training" / "trajectories" / line["id"]
         for ending in (".keras", ".h5"):
             if base.with_name(base.name + ending).exists():
-                yield Case(f"{line['id']}{ending}", [f"{base}{ending}"], f"{base}.npz", "eval_x_", "pred_", 1e-4, 1e-5)
+                case = Case(f"{line['id']}{ending}", [f"{base}{ending}"], f"{base}.npz", "eval_x_", "pred_", 1e-4, 1e-5)
+                case.line = line
+                yield case
 
 
 def tensors(keras, model, arrays):
@@ -124,7 +128,24 @@ def check(keras, path, case, form, first):
         same = (got == want) | (np.isnan(got) & np.isnan(want))
         if (worst[~same] > 0).any():
             return model, f"differs by {np.abs(got - want)[~same].max():.2g}"
-    return model, None
+    is_compiled = form == "keras" and case.line is not None
+    return model, trained(model, case) if is_compiled else None
+
+
+def trained(model, case):
+    """What is wrong with the losses of the next steps, which the optimizer's state decides."""
+    weights = case.line.get("class_weight")
+    options = {"class_weight": {int(k): v for k, v in weights.items()}} if weights else {}
+    one = lambda arrays: arrays[0] if len(arrays) == 1 else arrays
+    for t, want in enumerate(np.load(case.data)["loss"]):
+        x, y, sample_weight = (case.arrays(f"step{t}_{what}_") for what in ("x", "y", "sw"))
+        if sample_weight:
+            options["sample_weight"] = one(sample_weight)
+        model.reset_metrics()
+        got = model.train_on_batch(one(x), one(y), return_dict=True, **options)["loss"]
+        if abs(float(got) - want) > 1e-4 * abs(want) + 1e-5:
+            return f"step {t}: the loss is {got}, not {want}"
+    return None
 
 
 def main():

@@ -204,11 +204,6 @@ struct Contents {
 
 impl Contents {
     fn new(saver: &Saver, file: &ModelFile, container: Container) -> Result<Self> {
-        let unknown: Vec<UnknownObject> =
-            file.report.unknown.iter().filter(|u| u.is_error()).cloned().collect();
-        if !unknown.is_empty() {
-            return Err(Error::UnknownObjects(unknown));
-        }
         let wrong = file.report.findings.iter().filter(|f| f.is_error());
         let wrong: Vec<String> = wrong.map(Finding::to_string).collect();
         if !wrong.is_empty() {
@@ -234,7 +229,21 @@ impl Contents {
             )));
         };
         let inferred = model.infer(None)?;
-        let (variables, _) = model.owned(&inferred);
+        let (variables, unshaped) = model.owned(&inferred);
+        if let Some((layer, reason)) = unshaped.first()
+            && container != Container::Json
+            && !file.weights.is_empty()
+        {
+            // Of code that is not there Keras needs the name alone, if it has no weights.
+            let unknown = file.report.unknown.iter().filter(|u| u.is_error());
+            let unknown: Vec<UnknownObject> = unknown.cloned().collect();
+            if unknown.is_empty() {
+                return Err(Error::CannotSave(format!(
+                    "the weights of {layer} are not known: {reason}"
+                )));
+            }
+            return Err(Error::UnknownObjects(unknown));
+        }
         let weights: &[Weight] = if container == Container::Json { &[] } else { &file.weights };
         let owned = match Owned::new(&variables, weights) {
             Some(owned) => owned,

@@ -1,7 +1,7 @@
 //! A model of Keras 2 with an attention layer of its author's, an activation that is a lambda and a
 //! `Lambda` layer: the file has their names and weights, here is what they compute.
 //!
-//!     cargo run -p keras-runtime --example custom_attention
+//!     cargo run -p keras-runtime --example custom_attention -- saved.keras
 
 #![allow(clippy::print_stdout, reason = "an example shows what it found")]
 
@@ -84,14 +84,25 @@ pub(crate) fn load(path: &str) -> Result<Model> {
         .load(path)
 }
 
-/// Predicts for two sentences of five words.
-pub(crate) fn main() -> Result<()> {
+fn main() -> Result<()> {
+    let to: Vec<String> = std::env::args().skip(1).collect();
+    run(&to)
+}
+
+/// Predicts for two sentences of five words. The model saved at each of the paths is one of Keras 3
+/// that computes the same.
+pub(crate) fn run(to: &[String]) -> Result<()> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/models/k231_attention.h5");
     let model = load(path)?;
     let words = Tensor::new([2, 5], vec![1, 2, 3, 0, 0, 8, 7, 6, 5, 4])?.cast(DType::Float32)?;
-    let outputs = model.predict(&[words])?;
+    let outputs = model.predict(std::slice::from_ref(&words))?;
     for (row, shares) in outputs.iter().filter_map(|y| y.as_slice::<f32>()).enumerate() {
         println!("output {row}: {shares:?}");
+    }
+    for path in to {
+        model.save(path)?;
+        let again = load(path)?.predict(std::slice::from_ref(&words))?;
+        println!("{path}: {}", if again == outputs { "the same" } else { "another model" });
     }
     Ok(())
 }

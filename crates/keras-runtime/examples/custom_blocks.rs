@@ -1,7 +1,7 @@
 //! A model of blocks that hold layers of Keras's: an embedding with positions and a transformer
 //! block, as many files have them, each under a class of its author's.
 //!
-//!     cargo run -p keras-runtime --example custom_blocks
+//!     cargo run -p keras-runtime --example custom_blocks -- saved.keras
 
 #![allow(clippy::print_stdout, reason = "an example shows what it found")]
 
@@ -113,12 +113,25 @@ pub(crate) fn load(path: &str) -> Result<Model> {
         .load(path)
 }
 
-/// Predicts for two sentences of five words.
-pub(crate) fn main() -> Result<()> {
+fn main() -> Result<()> {
+    let to: Vec<String> = std::env::args().skip(1).collect();
+    run(&to)
+}
+
+/// Predicts for two sentences of five words. The model saved at each of the paths is the same again;
+/// Keras loads it with the classes as `custom_objects`.
+pub(crate) fn run(to: &[String]) -> Result<()> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/models/k3_blocks.keras");
     let words = Tensor::new([2, 5], vec![1, 2, 3, 0, 0, 8, 7, 6, 5, 4])?.cast(DType::Int32)?;
-    for output in load(path)?.predict(&[words])? {
+    let model = load(path)?;
+    let outputs = model.predict(std::slice::from_ref(&words))?;
+    for output in &outputs {
         println!("{:?}", output.as_slice::<f32>().unwrap_or_default());
+    }
+    for path in to {
+        model.save(path)?;
+        let again = load(path)?.predict(std::slice::from_ref(&words))?;
+        println!("{path}: {}", if again == outputs { "the same" } else { "another model" });
     }
     Ok(())
 }

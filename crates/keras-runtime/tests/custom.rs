@@ -38,7 +38,7 @@ fn blocks_hold_layers() {
         let expected = std::fs::read_to_string(fixture(&format!("{stem}.summary.txt")));
         assert!(expected.is_err() || summary.to_string() == expected.unwrap(), "{summary}");
     }
-    custom_blocks::main().unwrap();
+    custom_blocks::run(&[]).unwrap();
 }
 
 #[test]
@@ -47,7 +47,76 @@ fn attention_of_the_wild_is_keras_s() {
     let model = custom_attention::load(path.to_str().unwrap()).unwrap();
     let found = model.predict(&arrays("k231_attention", "in")).unwrap();
     assert_close(&found, &arrays("k231_attention", "out"));
-    custom_attention::main().unwrap();
+    custom_attention::run(&[]).unwrap();
+}
+
+/// How a model with layers of the caller's is loaded.
+type Load<'a> = &'a dyn Fn(&str) -> Result<keras_runtime::Model>;
+
+/// Layers of the caller's in every kind of file: as they were, and written again as they are.
+#[test]
+fn custom_layers_are_saved() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let scaled = |path: &str| {
+        let loader = Loader::new().layer("Scale", |_| Ok(Scale));
+        loader.function("wobble", |ops, x| ops.add(x, ops.sin(x)?)).load(path)
+    };
+    let files: [(&str, Load<'_>); 4] = [
+        ("k3_custom.keras", &scaled),
+        ("k3_blocks.keras", &custom_blocks::load),
+        ("tfk_blocks.h5", &custom_blocks::load),
+        ("k231_attention.h5", &custom_attention::load),
+    ];
+    for (file, load) in files {
+        let model = load(fixture(file).to_str().unwrap()).unwrap();
+        let x = arrays(file.split('.').next().unwrap(), "in");
+        let expected = model.predict(&x).unwrap();
+        for name in ["first.keras", "second.h5"] {
+            let saved = model.save(path(name)).unwrap();
+            assert!(saved.lost.is_empty(), "{file}: {:?}", saved.lost);
+            let again = load(path(name).to_str().unwrap()).unwrap();
+            assert_eq!(again.predict(&x).unwrap(), expected, "{file} as {name}");
+            assert_eq!(again.get_weights().unwrap().len(), model.get_weights().unwrap().len());
+        }
+        let again = load(path("first.keras").to_str().unwrap()).unwrap();
+        let date = keras_model::Saver::new().date("2026-01-31@12:00:00");
+        let bytes = |model: &keras_runtime::Model| {
+            date.to_bytes(&model.to_file().unwrap(), keras_model::Container::Keras).unwrap().bytes
+        };
+        assert!(bytes(&model) == bytes(&again), "{file}");
+    }
+}
+
+/// A layer whose config is no longer the file's says its own.
+#[test]
+fn custom_layers_may_give_another_config() {
+    let loader = Loader::new()
+        .layer("Scale", |_| Ok(Restarted))
+        .function("wobble", |_, x| Ok(x));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.keras");
+    loader.load(fixture("k3_custom.keras")).unwrap().save(&path).unwrap();
+    let json = loader.load(&path).unwrap().file().to_json().unwrap();
+    let written = json.matches(r#""start": 7.0"#).count();
+    assert_eq!(written, 2, "{json}");
+    assert_eq!(json.matches(r#""registered_name": "fixtures>Scale""#).count(), 2, "{json}");
+}
+
+struct Restarted;
+
+impl CustomLayer for Restarted {
+    fn weights(&self, call: &Call<'_>) -> Result<Vec<VariableSpec>> {
+        Scale.weights(call)
+    }
+
+    fn call(&self, ops: &Ops<'_>, x: &[SymbolicTensor]) -> Result<Vec<SymbolicTensor>> {
+        Scale.call(ops, x)
+    }
+
+    fn config(&self) -> Option<serde_json::Value> {
+        Some(serde_json::json!({"name": "", "start": 7.0}))
+    }
 }
 
 /// All that has to be mapped, with its place and what to do.

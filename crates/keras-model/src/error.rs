@@ -71,7 +71,8 @@ pub enum Error {
     /// Classes and functions that neither this crate nor `custom_objects` knows: all of them.
     #[error(
         "unknown objects: {}; map each name with custom_objects: to an object of Keras's \
-         (\"NAME=relu(max_value=6)\"), or to code of yours (keras_runtime::Loader::layer, ::function)",
+         (\"NAME=relu(max_value=6)\"), or to code of yours \
+         (keras_runtime::Loader::layer, ::function, ::loss, ::metric)",
         list(.0)
     )]
     UnknownObjects(Vec<UnknownObject>),

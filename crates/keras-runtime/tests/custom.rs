@@ -2,7 +2,9 @@
 
 use keras_runtime::keras_model::variables::VariableSpec;
 use keras_runtime::keras_model::{self, Call, DType, KerasTensor};
-use keras_runtime::{CustomLayer, Error, Loader, Ops, Predict, Result, SymbolicTensor, Tensor};
+use keras_runtime::{
+    CustomLayer, Error, Loader, Ops, Predict, Result, SymbolicTensor, Targets, Tensor,
+};
 
 use crate::support::{arrays, assert_close, fixture};
 
@@ -326,4 +328,30 @@ fn functions_of_operations_are_mapped() {
     let model = Loader::new().callable("bend", |_, x| Ok(x.to_vec())).from_bytes(scan).unwrap();
     let error = model.predict(&[ones]).unwrap_err().to_string();
     assert!(error.contains("limit"), "{error}");
+}
+
+/// `x`, a tenth of whose sum is part of the loss.
+struct Weighed;
+
+impl CustomLayer for Weighed {
+    fn call(&self, ops: &Ops<'_>, x: &[SymbolicTensor]) -> Result<Vec<SymbolicTensor>> {
+        ops.add_loss(ops.multiply(x[0], 0.1)?)?;
+        Ok(vec![x[0]])
+    }
+}
+
+/// `Layer.add_loss`: part of what is evaluated and differentiated, none of a prediction.
+#[test]
+fn layers_add_to_the_loss() {
+    let config = serde_json::json!({"class_name": "Sequential", "config": {"name": "s", "layers": [
+        {"class_name": "InputLayer", "config": {"batch_shape": [null, 2], "name": "x"}},
+        {"class_name": "own>Weighed", "config": {"name": "weighed"}}]}});
+    let loader = Loader::new().layer("Weighed", |_| Ok(Weighed));
+    let model = loader.from_bytes(config.to_string()).unwrap();
+    let x = [Tensor::new([2, 2], vec![1.0_f32, 2.0, 3.0, 4.0]).unwrap()];
+    assert_eq!(model.predict(&x).unwrap(), x);
+    let report = model.evaluate(&x, Targets::in_order([None])).unwrap();
+    assert_close(&[Tensor::scalar(report.loss())], &[Tensor::scalar(1.0_f32)]);
+    let found = model.loss_gradients(&x, Targets::in_order([None]), &[]).unwrap();
+    assert_eq!(found.loss, report.loss());
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use keras_runtime::keras_model::compile::CompileConfig;
 use keras_runtime::{
     DType, Error, Evaluate, Limits, Loader, Model, Report, Targets, Tensor, load_model,
 };
@@ -237,4 +238,42 @@ fn a_model_that_was_not_compiled_says_so() {
     let error =
         model.evaluate(std::slice::from_ref(&x), std::slice::from_ref(&x)).unwrap_err().to_string();
     assert!(error.contains("not compiled"), "{error}");
+}
+
+/// What `compile` is given, in each of its forms: names are Keras's, what fits no output is said.
+#[test]
+fn compile_s_arguments_find_their_outputs() {
+    let case = Case::of("partial");
+    let mut model = open("partial", "keras");
+    let x = case.tensors("x");
+    let y = [Tensor::zeros([6, 2], DType::Float32), case.tensors("y")[0].clone()];
+    let mut names = |config: Value| {
+        model.compile(CompileConfig::parse(&config)?);
+        let report = model.evaluate(&x, &y)?;
+        Ok::<_, Error>(report.values().iter().map(|v| v.0.clone()).collect::<Vec<_>>().join(" "))
+    };
+    let two = "loss bound_loss free_loss";
+    assert_eq!(names(json!({"loss": "mse"})).unwrap(), two);
+    assert_eq!(names(json!({"loss": ["mse", "mae"], "loss_weights": [1.0, 0.5]})).unwrap(), two);
+    assert_eq!(names(json!({"loss": {"bound": "mse"}})).unwrap(), "loss");
+    let metrics = json!([["huber", "mae"], "acc"]);
+    assert_eq!(
+        names(json!({"loss": "mse", "metrics": metrics})).unwrap(),
+        "loss bound_acc bound_loss free_huber free_loss free_mae"
+    );
+    let both = json!({"free": ["mae"]});
+    assert_eq!(
+        names(json!({"loss": "mse", "metrics": both, "weighted_metrics": both})).unwrap(),
+        "loss bound_loss free_loss free_mae free_weighted_mae"
+    );
+    let mut says = |config: Value, part: &str| {
+        let error = names(config).unwrap_err().to_string();
+        assert!(error.contains(part), "{error}");
+    };
+    says(json!({"loss": ["mse", "mse", "mse"]}), "3 entries");
+    says(json!({"loss": {"none": "mse"}}), "\"none\", which is no output");
+    says(json!({"loss": "mse", "metrics": ["mae"]}), "1 entries");
+    says(json!({"loss": "mse", "metrics": {"free": ["mean"]}}), "takes values");
+    says(json!({"loss": "mse", "metrics": {"free": ["own_metric"]}}), "own_metric");
+    says(json!({"optimizer": "sgd"}), "not compiled");
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use keras_model::compile::{self, PerOutput};
+use keras_model::compile::{self, MetricKind, PerOutput};
 use keras_model::source::dialect::Generation;
 use keras_model::{Arg, Kind, ModelFile, TensorRef};
 
@@ -72,6 +72,11 @@ impl Compiled {
                 for (output, config) in
                     all.iter().enumerate().flat_map(|(at, all)| all.iter().map(move |m| (at, *m)))
                 {
+                    if matches!(config.kind, MetricKind::Mean {} | MetricKind::Sum {}) {
+                        let name = config.kind.class_name().to_owned();
+                        let reason = "takes values, not targets and predictions".to_owned();
+                        return Err(Error::Training { what: "metric", name, reason });
+                    }
                     let metric = Metric::with_code(config, &codes.metrics);
                     let name = names.next(outputs.prefix(output), &metric.name(), weighted);
                     metrics.push(CompiledMetric { output, metric, weighted, name });

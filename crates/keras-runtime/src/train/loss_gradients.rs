@@ -22,7 +22,7 @@ pub struct LossGradients {
 impl Model {
     /// The loss of a batch as `train_on_batch` computes it, with `training=True`, and its gradients
     /// before any clipping. The weights stay as they are. `sample_weight` says what samples count for:
-    /// nothing if all count the same, one tensor, or one for each output.
+    /// nothing if all count the same, one tensor, or one for each output. What is random starts at seed 0.
     ///
     /// ```
     /// use keras_runtime::{DType, Tensor};

@@ -67,7 +67,7 @@ fn says_what_does_not_fit() {
     let few = arrays(&folder, "partial", "y", "out");
     let model = fixture("training/several.keras").display().to_string();
     let said = error(["evaluate", &model, "--x", &x, "--y", &few]);
-    assert!(said.contains("3 outputs"), "{said}");
+    assert!(said.contains("4 outputs"), "{said}");
     let said = error(["evaluate", &model, "--x", &x, "--y", &x]);
     assert!(said.contains("has no array out0"), "{said}");
     let said = error(["evaluate", &model, "--x", &x, "--y", &few, "--no-compile"]);

@@ -165,7 +165,8 @@ fn targets_may_be_named() {
     let model = open("several", "keras");
     let (x, y) = (case.tensors("x"), case.tensors("y"));
     let how = Evaluate::new().batch_size(4);
-    let named = Targets::named([("numbers", &y[2]), ("yes", &y[0]), ("tags", &y[1])]);
+    let named =
+        Targets::named([("numbers", &y[3]), ("yes", &y[0]), ("tags", &y[1]), ("plain", &y[2])]);
     case.judge("several", &model.evaluate_with(&x, named, &how).unwrap(), "evaluate");
     let case = Case::of("partial");
     let model = open("partial", "keras");
@@ -204,14 +205,15 @@ fn what_does_not_fit_is_said() {
         let error = result.unwrap_err().to_string();
         assert!(parts.iter().all(|part| error.contains(part)), "{error}");
     };
-    says(model.evaluate(&x, &y[..2]), &["3 outputs", "2 tensors"]);
+    says(model.evaluate(&x, &y[..2]), &["4 outputs", "2 tensors"]);
     says(model.evaluate(&x, Targets::named([("no", &y[0])])), &["\"no\"", "\"yes\""]);
     says(model.evaluate(&x, Targets::named([("yes", &y[0])])), &["\"tags\"", "target"]);
     let short = y.iter().map(|t| t.rows(0, 3).unwrap()).collect::<Vec<_>>();
     says(model.evaluate(&x, &short), &["10 rows", "[3, "]);
-    let wrong = [y[0].clone(), y[2].clone(), y[1].clone()];
+    let wrong = [y[0].clone(), y[3].clone(), y[2].clone(), y[1].clone()];
     says(model.evaluate(&x, &wrong), &["tags"]);
-    let texts = [y[0].clone(), y[1].clone(), Tensor::new([10], vec![String::new(); 10]).unwrap()];
+    let text = Tensor::new([10], vec![String::new(); 10]).unwrap();
+    let texts = [y[0].clone(), y[1].clone(), y[2].clone(), text];
     says(model.evaluate(&x, &texts), &["texts"]);
     let none: Vec<Tensor> = x.iter().map(|t| t.rows(0, 0).unwrap()).collect();
     let no_y: Vec<Tensor> = y.iter().map(|t| t.rows(0, 0).unwrap()).collect();

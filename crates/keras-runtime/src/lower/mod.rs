@@ -217,13 +217,15 @@ fn inside(layer: &Layer, b: &mut Builder<'_>, inputs: &Inputs<Value>) -> Result<
         Ok::<_, Error>(cast)
     })?;
     let call = Call { base: &layer.base, inputs };
+    // As it is before the call: attention takes it away.
+    let passed = call.tensors().first().and_then(|v| b.mask(*v));
     let mut outputs = kind(&layer.kind, b, &call)?;
     let Some(first) = outputs.first_mut() else { return Ok(outputs) };
     let mask = match layer.kind.config().mask() {
         _ if matches!(layer.kind, Kind::Model(_)) => return Ok(outputs),
         Mask::Creates => return Ok(outputs),
         Mask::Drops => None,
-        Mask::Passes => call.tensors().first().and_then(|v| b.mask(*v)),
+        Mask::Passes => passed,
         Mask::Merges => merging::mask(&layer.kind, b, &call)?,
     };
     if mask != b.mask(*first) {

@@ -15,6 +15,10 @@ pub(super) fn lower(
     call: &Call<'_>,
 ) -> Result<Vec<Value>> {
     let heads = Heads::new(b, call)?;
+    if b.is_keras3() {
+        // Keras 3 takes the masks from the tensors themselves, for all that is called later.
+        [heads.query, heads.value, heads.key].into_iter().for_each(|x| b.set_mask(x, None));
+    }
     let project =
         |b: &mut Builder<'_>, name: &str, x: Value| project(b, call, name, x, 1, layer.use_bias);
     let query = project(b, "query", heads.query)?;

@@ -32,8 +32,9 @@ pub(super) struct Header {
 pub(super) struct Statistics {
     /// Bytes that the root block spans.
     pub(super) space: u64,
-    /// Bytes of all direct blocks, and of these what no object takes.
+    /// Bytes of all direct blocks.
     pub(super) allocated: u64,
+    /// What objects could still have of the space, in blocks that are there or not.
     pub(super) free: u64,
     /// Where in the heap's space the next direct block comes.
     pub(super) next_block: u64,

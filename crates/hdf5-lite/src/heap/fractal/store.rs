@@ -103,6 +103,8 @@ impl Filling<'_, '_> {
         if self.prefix_len() + wanted as u64 <= start_block {
             self.header.root = self.direct(0, start_block);
             self.statistics.space = start_block;
+            // Blocks are counted from the first indirect block on.
+            self.statistics.next_block = 0;
             return Ok(());
         }
         let max_rows = self.header.rows_of(1 << self.header.max_heap_bits).unwrap_or(0);
@@ -167,11 +169,15 @@ impl Filling<'_, '_> {
             let start = self.header.row_start(row).unwrap_or(u64::MAX);
             for column in 0..u64::from(self.header.table_width) {
                 let at = offset.saturating_add(start).saturating_add(column.saturating_mul(size));
-                children.push(match self.header.rows_of(size) {
+                let child = match self.header.rows_of(size) {
                     _ if self.waiting.is_empty() => None,
                     _ if size <= self.header.max_direct => self.direct(at, size),
                     below => Some(self.indirect(at, below.unwrap_or(0), false).0),
-                });
+                };
+                if child.is_none() {
+                    self.statistics.free += self.room(size);
+                }
+                children.push(child);
             }
             row += 1;
         }
@@ -179,6 +185,16 @@ impl Filling<'_, '_> {
         children.iter().for_each(|child| out.address(*child));
         out.checksum();
         (self.space.put(&out.into_bytes()), row)
+    }
+
+    /// What objects could have of a child of `size` bytes.
+    fn room(&self, size: u64) -> u64 {
+        if size <= self.header.max_direct {
+            return size.saturating_sub(self.prefix_len());
+        }
+        let rows = 0..self.header.rows_of(size).unwrap_or(0);
+        let row = |row| self.room(self.header.row_size(row).unwrap_or(0));
+        rows.map(row).sum::<u64>().saturating_mul(self.header.table_width.into())
     }
 
     fn prefix(&self, signature: &[u8], offset: u64) -> Out {

@@ -67,6 +67,10 @@ def tour(file):
     assert types["flags"].dtype == bool and types["flags"][...].tolist() == [True, False]
     assert types["committed"].dtype == "i8" and file[types["references"][0]] == types["flags"]
 
+    for number, name in [(5, "few"), (50, "many")]:
+        group = file["ordered"][name]
+        assert list(group) == [str(n) for n in reversed(range(number))]
+        assert list(group.attrs) == [f"a{n}" for n in reversed(range(number))]
     many = file["many"]
     assert len(many) == 20_004 and all(f"group {n}" in many for n in range(20_000))
     assert len(many.attrs) == 1000 and all(many.attrs[f"attribute {n}"] == n for n in range(1000))
@@ -88,6 +92,10 @@ def edit(path):
         file["layouts/packed"][10:50, 10:90] = -5
         file["layouts/growing"].resize((70, 120))
         file["attributes"].attrs["long"] = "short"
+        for name in ["few", "many"]:
+            for n in range(60, 80):
+                file["ordered"][name].create_group(str(n))
+                file["ordered"][name].attrs[f"a{n}"] = n
     with h5py.File(path) as file:
         many = file["many"]
         left = {f"group {n}" for n in range(20_000) if n % 7} | {f"new {n}" for n in range(3000)}
@@ -97,6 +105,10 @@ def edit(path):
         assert (file["layouts/packed"][10:50, 10:90] == -5).all() and file["layouts/packed"][59, 99] == 5999
         assert file["layouts/growing"][69, 119] == -1 and file["layouts/growing"][59, 99] == 5999
         assert file["attributes"].attrs["long"] == "short"
+        for number, name in [(5, "few"), (50, "many")]:
+            names = [str(n) for n in [*reversed(range(number)), *range(60, 80)]]
+            assert list(file["ordered"][name]) == names
+            assert list(file["ordered"][name].attrs) == [f"a{n}" for n in names]
 
 
 def same(one, other, paths):
@@ -122,7 +134,7 @@ def compare(original, copy):
              for file in (original, copy)]
 
     def attributes(one, other):
-        assert set(one.attrs) == set(other.attrs), one.name
+        assert list(one.attrs) == list(other.attrs), one.name
         for name in one.attrs:
             try:
                 value = one.attrs[name]
@@ -138,7 +150,7 @@ def compare(original, copy):
         attributes(one, other)
         if isinstance(one, h5py.Group):
             links = [{key: group.get(key, getlink=True) for key in group} for group in (one, other)]
-            assert list(links[0]) == list(links[1]), name
+            assert list(links[0]) == list(links[1]), name  # in the order of creation, if it is kept
             for key, link in links[0].items():
                 assert vars(link) == vars(links[1][key]), (name, key)
         if isinstance(one, h5py.Dataset):

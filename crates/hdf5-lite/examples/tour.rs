@@ -138,5 +138,13 @@ fn many(file: &mut Writer<'_>) -> Result<()> {
     many.hard_link("hard", "/layouts/scalar")?;
     many.external_link("external", "other.h5", "/data")?;
     many.group("a/group/in a/group")?;
+    for (number, name) in [(5, "few"), (50, "many")] {
+        let mut group = file.group(&format!("ordered/{name}"))?;
+        group.track_order()?;
+        for n in (0..number).rev() {
+            group.group(&format!("{n}"))?;
+            group.set_attr(&format!("a{n}"), n)?;
+        }
+    }
     Ok(())
 }

@@ -54,7 +54,7 @@ impl Links {
             return Ok(Self::Symbols(Symbols::open(file, table)?));
         }
         Ok(match header.find::<LinkInfo>(file)? {
-            Some(LinkInfo { heap: Some(heap), name_index: Some(index) }) => {
+            Some(LinkInfo { heap: Some(heap), name_index: Some(index), .. }) => {
                 Self::Dense(Arc::new(Dense::open(file, heap, index)?))
             }
             _ => Self::Compact,

@@ -31,6 +31,8 @@ pub(crate) struct ObjectHeader {
     pub(crate) modified: Option<u32>,
     /// Hard links to the object, in version 1; version 2 has a message for it.
     pub(crate) reference_count: Option<u32>,
+    /// Messages say the order of their creation; attributes are those that have one.
+    pub(crate) ordered: bool,
     /// Where a group keeps its links, once it was opened.
     pub(crate) links: OnceLock<Links>,
     /// Attributes outside of the header, once one was asked for; `None` if there are none.
@@ -88,6 +90,7 @@ impl ObjectHeader {
             version: prefix.version,
             modified: prefix.modified,
             reference_count: prefix.reference_count,
+            ordered: prefix.ordered,
             links: OnceLock::new(),
             dense_attributes: OnceLock::new(),
             chunks: Vec::with_capacity(2),
@@ -279,37 +282,57 @@ impl Structure for Prefix {
 }
 
 /// The messages of a header that is written, in one chunk.
-#[derive(Debug, Default)]
-pub(crate) struct Messages(Out);
+#[derive(Debug)]
+pub(crate) struct Messages {
+    out: Out,
+    ordered: bool,
+}
 
 impl Messages {
+    /// `ordered`: attributes say the order of their creation.
+    pub(crate) fn new(ordered: bool) -> Self {
+        Self { out: Out::default(), ordered }
+    }
+
     pub(crate) fn add<M: Message + Write>(&mut self, message: &M) -> Result<()> {
-        self.add_body::<M>(0, message)
+        self.add_body::<M>(0, 0, message)
+    }
+
+    /// A message with its number in the order of creation.
+    pub(crate) fn add_ordered<M: Message + Write>(
+        &mut self,
+        order: u16,
+        message: &M,
+    ) -> Result<()> {
+        self.add_body::<M>(0, order, message)
     }
 
     /// A message that stands in another header, or elsewhere.
     pub(crate) fn add_shared<M: Message>(&mut self, shared: Shared) -> Result<()> {
-        self.add_body::<M>(2, &shared)
+        self.add_body::<M>(2, 0, &shared)
     }
 
-    fn add_body<M: Message>(&mut self, flags: u8, body: &impl Write) -> Result<()> {
+    fn add_body<M: Message>(&mut self, flags: u8, order: u16, body: &impl Write) -> Result<()> {
         let too_large = |field, value| Error::TooLarge { structure: M::NAME, field, value };
         let id = u8::try_from(M::ID).map_err(|_| too_large("message type", M::ID.into()))?;
-        self.0.u8(id);
-        let len_at = self.0.len();
-        self.0.u16(0);
-        self.0.u8(flags);
-        let start = self.0.len();
-        body.write(&mut self.0)?;
-        let len = self.0.len() - start;
+        self.out.u8(id);
+        let len_at = self.out.len();
+        self.out.u16(0);
+        self.out.u8(flags);
+        if self.ordered {
+            self.out.u16(order);
+        }
+        let start = self.out.len();
+        body.write(&mut self.out)?;
+        let len = self.out.len() - start;
         let len = u16::try_from(len).map_err(|_| too_large("message size", len as u64))?;
-        self.0.put_u16(len_at, len);
+        self.out.put_u16(len_at, len);
         Ok(())
     }
 
     /// The header, of version 2 and without times: the same object is the same bytes.
     pub(crate) fn into_header(self) -> Result<Vec<u8>> {
-        let messages = self.0.into_bytes();
+        let messages = self.out.into_bytes();
         let len = messages.len() as u64;
         let (flags, width) = match width_of(len) {
             1 => (0, 1),
@@ -323,7 +346,7 @@ impl Messages {
         let mut out = Out::default();
         out.bytes(b"OHDR");
         out.u8(2);
-        out.u8(flags);
+        out.u8(flags | u8::from(self.ordered) << 2);
         out.uint(len, width);
         out.bytes(&messages);
         out.checksum();

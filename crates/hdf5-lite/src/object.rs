@@ -310,7 +310,8 @@ impl Object {
             } else {
                 AttributeMessage::read(&body, file.sizes())?
             };
-            visit(Attribute::new(file, &self.path, attribute, record.creation_order)?);
+            let order = record.creation_order.filter(|_| self.header.ordered);
+            visit(Attribute::new(file, &self.path, attribute, order)?);
             Ok(())
         })
     }
@@ -320,7 +321,7 @@ impl Object {
             return Ok(dense.as_ref());
         }
         let dense = match self.header.find::<AttributeInfo>(&self.file)? {
-            Some(AttributeInfo { heap: Some(heap), name_index: Some(index) }) => {
+            Some(AttributeInfo { heap: Some(heap), name_index: Some(index), .. }) => {
                 Some(Dense::open(&self.file, heap, index)?)
             }
             _ => None,

@@ -7,7 +7,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use hdf5_lite::{
-    Attribute, File, Folder, LinkTarget, Node, Object, ObjectAddress, Reference, Value, Writer,
+    Attribute, File, Folder, Link, LinkTarget, Node, Object, ObjectAddress, Reference, Value,
+    Writer,
 };
 
 fn folder() -> PathBuf {
@@ -49,13 +50,21 @@ impl Told {
     fn object(&mut self, object: &Object, path: &str) {
         let count = object.reference_count().unwrap();
         self.lines.push(format!("{path} has {count} links, {:?}", object.comment().unwrap()));
-        for attribute in object.attrs().unwrap() {
+        let mut attributes = object.attrs().unwrap();
+        let is_ordered = attributes.iter().any(|one| one.creation_order().is_some());
+        self.lines.push(format!("{path} ordered attributes: {is_ordered}"));
+        attributes.sort_by_key(Attribute::creation_order);
+        for attribute in attributes {
             let line = self.attribute(&attribute);
             self.lines.push(format!("{path}@{} {line}", attribute.name()));
         }
         match object.clone().into_node().unwrap() {
             Node::Group(group) => {
-                for link in group.links().unwrap() {
+                let mut links = group.links().unwrap();
+                let is_ordered = links.iter().any(|link| link.creation_order().is_some());
+                self.lines.push(format!("{path} ordered links: {is_ordered}"));
+                links.sort_by_key(Link::creation_order);
+                for link in links {
                     let path = format!("{path}/{}", link.name());
                     match link.target() {
                         LinkTarget::Hard(address) if self.paths.get(address) == Some(&path) => {

@@ -91,9 +91,13 @@ pub(crate) struct NameRecord {
     pub(crate) id: Vec<u8>,
     /// Flags of the attribute's message.
     pub(crate) flags: u8,
-    /// Number of the attribute in the order of creation; links say theirs themselves.
+    /// Number of the attribute in the order of creation, if the object's header says that it is
+    /// kept; links say theirs themselves.
     pub(crate) creation_order: Option<u32>,
 }
+
+/// `H5O_MAX_CRT_ORDER_IDX` of the C library, which it writes where the order is not kept.
+const NO_ORDER: u32 = 65_535;
 
 const LINK_NAMES: u8 = 5;
 const ATTRIBUTE_NAMES: u8 = 8;
@@ -120,9 +124,7 @@ impl Structure for AttributeRecord {
         let (i, flags) = field("message flags", le_u8).parse(i)?;
         let (i, order) = field("creation order", le_u32).parse(i)?;
         let (i, hash) = field("hash of name", le_u32).parse(i)?;
-        // All bits set: the order is not kept.
-        let creation_order = (order != u32::MAX).then_some(order);
-        Ok((i, Self(NameRecord { hash, id: id.to_vec(), flags, creation_order })))
+        Ok((i, Self(NameRecord { hash, id: id.to_vec(), flags, creation_order: Some(order) })))
     }
 }
 
@@ -130,6 +132,8 @@ impl Structure for AttributeRecord {
 pub(crate) struct Named {
     pub(crate) name: Vec<u8>,
     pub(crate) message: Vec<u8>,
+    /// The number of an attribute in the order of creation, if that is kept.
+    pub(crate) creation_order: Option<u32>,
 }
 
 /// Writes a heap of links or attributes and their index by name. Says where both are.
@@ -141,10 +145,13 @@ pub(crate) fn write_dense(
     let objects: Vec<&[u8]> = named.iter().map(|one| &one.message[..]).collect();
     let (heap, ids) = store(kind, &objects, space)?;
     // By hash; those of one hash by name, as the library compares them.
-    let mut order: Vec<_> =
-        named.iter().zip(ids).map(|(one, id)| (lookup3(&one.name), &one.name[..], id)).collect();
-    order.sort_unstable();
-    let record = |(hash, _, id): (u32, &[u8], Vec<u8>)| {
+    let mut order: Vec<_> = named
+        .iter()
+        .zip(ids)
+        .map(|(one, id)| (lookup3(&one.name), &one.name[..], id, one))
+        .collect();
+    order.sort_unstable_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+    let record = |(hash, _, id, one): (u32, &[u8], Vec<u8>, &Named)| {
         let mut out = Out::default();
         match kind {
             FractalHeapKind::Links => {
@@ -154,7 +161,7 @@ pub(crate) fn write_dense(
             FractalHeapKind::Attributes => {
                 out.bytes(&id);
                 out.u8(0);
-                out.u32(u32::MAX); // the order of creation is not kept
+                out.u32(one.creation_order.unwrap_or(NO_ORDER));
                 out.u32(hash);
             }
         }

@@ -12,6 +12,8 @@ use crate::parse::{Address, Context, Parsed, Structure, field, version};
 /// Where a "new style" group keeps its links when they do not lie in its header.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LinkInfo {
+    /// The number that the next link gets, if links say the order of their creation.
+    pub(crate) next: Option<u64>,
     pub(crate) heap: Option<Address>,
     pub(crate) name_index: Option<Address>,
 }
@@ -27,18 +29,21 @@ impl Structure for LinkInfo {
     fn parse<'a>(i: &'a [u8], cx: &Context<'_>) -> Parsed<'a, Self> {
         let (i, _) = version(0..=0).parse(i)?;
         let (i, flags) = field("flags", le_u8).parse(i)?;
-        let (i, _) = field("maximum creation index", cond(flags & 1 != 0, le_u64)).parse(i)?;
+        let (i, next) = field("maximum creation index", cond(flags & 1 != 0, le_u64)).parse(i)?;
         let (i, heap) = field("fractal heap address", |i| cx.sizes.address(i)).parse(i)?;
         let (i, name_index) = field("name index address", |i| cx.sizes.address(i)).parse(i)?;
         // The index by creation order follows (flag bit 1); links say their order themselves.
-        Ok((i, Self { heap, name_index }))
+        Ok((i, Self { next, heap, name_index }))
     }
 }
 
 impl Write for LinkInfo {
     fn write(&self, out: &mut Out) -> Result<()> {
         out.u8(0);
-        out.u8(0);
+        out.u8(u8::from(self.next.is_some()));
+        if let Some(next) = self.next {
+            out.u64(next);
+        }
         out.address(self.heap);
         out.address(self.name_index);
         Ok(())
@@ -52,7 +57,8 @@ fn optional_fields() {
     message.assert_needs_all::<LinkInfo>();
     let info: LinkInfo = message.read().unwrap();
     assert_eq!((info.heap, info.name_index), (Some(Address(96)), None));
-    let written = build().u8(0).u8(0).u64(96).undefined();
-    assert_eq!(info.to_bytes().unwrap(), written.block().data);
-    assert_eq!(written.read::<LinkInfo>().unwrap().heap, info.heap);
+    assert_eq!((info.next, info.to_bytes().unwrap()), (Some(12), message.block().data.to_vec()));
+    let unordered = build().u8(0).u8(0).u64(96).undefined();
+    let info: LinkInfo = unordered.read().unwrap();
+    assert_eq!((info.next, info.to_bytes().unwrap()), (None, unordered.block().data.to_vec()));
 }

@@ -7,13 +7,15 @@ use bytes::Bytes;
 use super::array::Data;
 use super::relocate::{Patch, has_addresses};
 use super::tree::{Attribute, Kind, Node, Stored, Target};
-use super::{Writer, value};
+use super::{Writer, tree, value};
 use crate::dataset::{Dataset, Raw};
 use crate::element;
 use crate::error::{Error, Result};
 use crate::file::File;
-use crate::group::LinkTarget;
-use crate::message::{Datatype, Member, ObjectComment, ReferenceKind, VARIABLE_SIZE, VariableKind};
+use crate::group::{Link, LinkTarget};
+use crate::message::{
+    Datatype, LinkInfo, Member, ObjectComment, ReferenceKind, VARIABLE_SIZE, VariableKind,
+};
 use crate::object::{self, Object, ObjectAddress};
 use crate::parse::{Address, le_uint};
 use crate::reference::{heap_id, revised_place};
@@ -79,7 +81,11 @@ impl Copy<'_, '_> {
     fn links(&mut self, number: usize, address: ObjectAddress) -> Result<()> {
         let object = self.file.object_at(address)?;
         let object::Node::Group(group) = object.into_node()? else { return Ok(()) };
-        for link in group.links()? {
+        let info = group.object().header().find::<LinkInfo>(&self.file)?;
+        let mut found = group.links()?;
+        // Numbered anew: links that are gone left gaps.
+        found.sort_by_key(Link::creation_order);
+        for (link, order) in found.into_iter().zip(0..) {
             let target = match link.target() {
                 LinkTarget::Hard(address) => {
                     if let Some(number) = self.numbers.get(address).copied() {
@@ -93,8 +99,12 @@ impl Copy<'_, '_> {
                 other => Target::Other(other.clone()),
             };
             if let Some(Node { kind: Kind::Group(links), .. }) = self.writer.nodes.get_mut(number) {
-                links.insert(Bytes::copy_from_slice(link.name_bytes()), target);
+                let name = Bytes::copy_from_slice(link.name_bytes());
+                links.insert(name, tree::Link { target, order });
             }
+        }
+        if let Some(node) = self.writer.nodes.get_mut(number) {
+            node.link_order = info.is_some_and(|info| info.next.is_some());
         }
         Ok(())
     }
@@ -102,13 +112,16 @@ impl Copy<'_, '_> {
     /// Elements, attributes and comment of an object.
     fn fill(&mut self, number: usize, object: &Object) -> Result<()> {
         let mut attributes = std::collections::BTreeMap::new();
-        for attribute in object.attrs()? {
+        let mut found = object.attrs()?;
+        found.sort_by_key(crate::Attribute::creation_order);
+        for (order, attribute) in found.into_iter().enumerate() {
             let datatype = self.datatype(attribute.datatype())?;
             let mut data = Vec::new();
             self.elements(attribute.datatype(), &attribute.bytes()?, &mut data)?;
             let name = Bytes::copy_from_slice(attribute.name_bytes());
             let committed = self.committed(attribute.committed);
-            let attribute = Attribute::new(datatype, committed, attribute.dataspace(), data)?;
+            let attribute =
+                Attribute::new(order, datatype, committed, attribute.dataspace(), data)?;
             attributes.insert(name, attribute);
         }
         let filled = match object.clone().into_node()? {
@@ -120,6 +133,7 @@ impl Copy<'_, '_> {
         let comment = object.header().find::<ObjectComment>(&self.file)?;
         let Some(node) = self.writer.nodes.get_mut(number) else { return Ok(()) };
         node.attributes = attributes;
+        node.attribute_order = object.header().ordered;
         node.comment = comment.map(|comment| comment.0);
         if let (Kind::Dataset(stored), Some((filled, committed))) = (&mut node.kind, filled) {
             (stored.data, stored.fill, stored.is_compact) = filled;

@@ -175,6 +175,21 @@ impl<'w, 'a> GroupMut<'w, 'a> {
         copy::object(self.writer, object, parent, name.as_bytes())
     }
 
+    /// Keeps the order in which links and attributes are made, as h5py's `track_order=True`:
+    /// readers that ask for it get them in this order, not by name. It starts with the first.
+    ///
+    /// ```
+    /// let mut file = hdf5_lite::Writer::new();
+    /// file.root_mut().track_order()?.set_attr("z", 1)?.set_attr("a", 2)?;
+    /// let file = hdf5_lite::File::from_bytes(file.to_bytes()?)?;
+    /// assert_eq!(file.root()?.attr("a")?.creation_order(), Some(1));
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn track_order(&mut self) -> Result<&mut Self> {
+        self.writer.track_order(self.at)?;
+        Ok(self)
+    }
+
     /// Gives the group an attribute.
     ///
     /// ```

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::array::Data;
 use super::layout::Storage;
 use super::relocate::{self, Places};
-use super::tree::{Attribute, Kind, Node, Stored, Target};
+use super::tree::{Attribute, Kind, Link, Node, Stored, Target};
 use crate::btree::records::{Named, write_dense};
 use crate::btree::v1;
 use crate::dataset::ExternalFile;
@@ -67,9 +67,9 @@ pub(super) fn write_indexes(
         && are_dense(links)
     {
         let mut named = Vec::with_capacity(links.len());
-        for (name, target) in links {
-            let message = link(name, target, places).to_bytes()?;
-            named.push(Named { name: name.to_vec(), message });
+        for (name, one) in links {
+            let message = link(node, name, one, places).to_bytes()?;
+            named.push(Named { name: name.to_vec(), message, creation_order: None });
         }
         indexes.links = Some(write_dense(FractalHeapKind::Links, &named, space)?);
     }
@@ -77,7 +77,8 @@ pub(super) fn write_indexes(
         let mut named = Vec::with_capacity(node.attributes.len());
         for (name, one) in &node.attributes {
             let message = attribute(name, one, places)?.to_bytes()?;
-            named.push(Named { name: name.to_vec(), message });
+            let creation_order = node.attribute_order.then_some(one.order);
+            named.push(Named { name: name.to_vec(), message, creation_order });
         }
         indexes.attributes = Some(write_dense(FractalHeapKind::Attributes, &named, space)?);
     }
@@ -94,9 +95,9 @@ fn external(files: &[ExternalFile], heap: Address, offsets: &[u64]) -> ExternalF
     ExternalFiles { heap, slots: files.iter().zip(offsets).map(slot).collect() }
 }
 
-fn are_dense(links: &BTreeMap<Bytes, Target>) -> bool {
-    let len = |(name, target): (&Bytes, &Target)| {
-        let value = match target {
+fn are_dense(links: &BTreeMap<Bytes, Link>) -> bool {
+    let len = |(name, link): (&Bytes, &Link)| {
+        let value = match &link.target {
             Target::Other(LinkTarget::Soft(path)) => path.len(),
             Target::Other(LinkTarget::External { file, path }) => file.len() + path.len(),
             Target::Other(LinkTarget::UserDefined { data, .. }) => data.len(),
@@ -123,15 +124,16 @@ pub(super) fn header(
     indexes: &Indexes,
     places: &Places<'_>,
 ) -> Result<Vec<u8>> {
-    let mut messages = Messages::default();
+    let mut messages = Messages::new(node.attribute_order);
     match &node.kind {
         Kind::Group(links) => {
             let (heap, name_index) = indexes.links.unzip();
-            messages.add(&LinkInfo { heap, name_index })?;
+            let next = node.link_order.then_some(links.len() as u64);
+            messages.add(&LinkInfo { next, heap, name_index })?;
             messages.add(&GroupInfo)?;
             if !are_dense(links) {
-                for (name, target) in links {
-                    messages.add(&link(name, target, places))?;
+                for (name, one) in links {
+                    messages.add(&link(node, name, one, places))?;
                 }
             }
         }
@@ -162,11 +164,15 @@ pub(super) fn header(
     if !node.attributes.is_empty() {
         // Compact ones too: without it, the library counts none.
         let (heap, name_index) = indexes.attributes.unzip();
-        messages.add(&AttributeInfo { heap, name_index })?;
+        let next = u16::try_from(node.attributes.len()).unwrap_or(u16::MAX);
+        let next = node.attribute_order.then_some(next);
+        messages.add(&AttributeInfo { next, heap, name_index })?;
     }
     if !has_dense_attributes(node) {
         for (name, one) in &node.attributes {
-            messages.add(&attribute(name, one, places)?)?;
+            // There are few: the others are stored densely.
+            let order = u16::try_from(one.order).unwrap_or(u16::MAX);
+            messages.add_ordered(order, &attribute(name, one, places)?)?;
         }
     }
     messages.into_header()
@@ -205,12 +211,13 @@ fn shared(node: usize, places: &Places<'_>) -> Shared {
     Shared::Committed(places.header(node))
 }
 
-fn link(name: &Bytes, target: &Target, places: &Places<'_>) -> LinkMessage {
-    let target = match target {
+fn link(node: &Node<'_>, name: &Bytes, link: &Link, places: &Places<'_>) -> LinkMessage {
+    let target = match &link.target {
         Target::Node(node) => LinkTarget::Hard(ObjectAddress(places.header(*node))),
         Target::Other(target) => target.clone(),
     };
-    LinkMessage { name: name.clone(), creation_order: None, target }
+    let creation_order = node.link_order.then_some(link.order);
+    LinkMessage { name: name.clone(), creation_order, target }
 }
 
 fn attribute(name: &Bytes, one: &Attribute, places: &Places<'_>) -> Result<AttributeMessage> {

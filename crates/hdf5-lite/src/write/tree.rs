@@ -29,16 +29,26 @@ pub(super) struct Node<'a> {
     /// Hard links to it.
     pub(super) links: u32,
     pub(super) comment: Option<Bytes>,
+    /// Whether the order in which its links and attributes were made is kept.
+    pub(super) link_order: bool,
+    pub(super) attribute_order: bool,
 }
 
 #[derive(Debug)]
 pub(super) enum Kind<'a> {
-    Group(BTreeMap<Bytes, Target>),
+    Group(BTreeMap<Bytes, Link>),
     Dataset(Box<Stored<'a>>),
     Datatype(Datatype),
 }
 
-/// What a link of a group leads to.
+/// A link of a group.
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) target: Target,
+    /// Its number in the order in which the links were made.
+    pub(super) order: u64,
+}
+
 #[derive(Debug)]
 pub(super) enum Target {
     Node(usize),
@@ -79,6 +89,8 @@ impl Stored<'_> {
 /// An attribute; the messages within its own are written once, since its header is written twice.
 #[derive(Debug)]
 pub(super) struct Attribute {
+    /// Its number in the order in which the attributes were made.
+    pub(super) order: u32,
     pub(super) datatype: Datatype,
     /// As of a dataset.
     pub(super) committed: Option<usize>,
@@ -89,6 +101,7 @@ pub(super) struct Attribute {
 
 impl Attribute {
     pub(super) fn new(
+        order: usize,
         datatype: Datatype,
         committed: Option<usize>,
         space: &Dataspace,
@@ -97,18 +110,33 @@ impl Attribute {
         let (datatype_message, dataspace_message) =
             (datatype.to_bytes()?.into(), space.to_bytes()?.into());
         let data = data.into();
-        Ok(Self { datatype, committed, datatype_message, dataspace_message, data })
+        // No object has so many that their number wraps around.
+        let order = u32::try_from(order).unwrap_or(u32::MAX);
+        Ok(Self { order, datatype, committed, datatype_message, dataspace_message, data })
     }
 }
 
 impl<'a> Node<'a> {
     pub(super) fn new(parent: usize, name: &[u8], kind: Kind<'a>) -> Self {
         let name = Bytes::copy_from_slice(name);
-        Self { parent, name, kind, attributes: BTreeMap::new(), links: 1, comment: None }
+        Self {
+            parent,
+            name,
+            kind,
+            attributes: BTreeMap::new(),
+            links: 1,
+            comment: None,
+            link_order: false,
+            attribute_order: false,
+        }
     }
 
     pub(super) fn group(parent: usize, name: &[u8]) -> Self {
         Self::new(parent, name, Kind::Group(BTreeMap::new()))
+    }
+
+    fn has_links(&self) -> bool {
+        matches!(&self.kind, Kind::Group(links) if !links.is_empty())
     }
 
     fn kind(&self) -> &'static str {
@@ -126,7 +154,7 @@ impl<'a> Writer<'a> {
     }
 
     /// The links of the group numbered `at`.
-    fn links(&mut self, at: usize) -> Result<&mut BTreeMap<Bytes, Target>> {
+    fn links(&mut self, at: usize) -> Result<&mut BTreeMap<Bytes, Link>> {
         let Some(Node { kind: Kind::Group(_), .. }) = self.nodes.get(at) else {
             let found = self.nodes.get(at).map_or("nothing", Node::kind).into();
             return Err(Error::WrongType { place: self.path(at), wanted: "a group", found });
@@ -165,7 +193,7 @@ impl<'a> Writer<'a> {
                 Some(Kind::Group(links)) => links.get(name.as_bytes()),
                 _ => None,
             };
-            let Some(Target::Node(next)) = next else {
+            let Some(Link { target: Target::Node(next), .. }) = next else {
                 let (name, place) = (name.into(), self.path(at));
                 return Err(Error::NotFound { what: "hard link", name, place });
             };
@@ -181,8 +209,10 @@ impl<'a> Writer<'a> {
         }
         for name in path.split('/').filter(|name| !matches!(*name, "" | ".")) {
             at = match self.links(at)?.get(name.as_bytes()) {
-                Some(Target::Node(next)) => *next,
-                Some(Target::Other(_)) => return Err(self.exists("link", at, name)),
+                Some(Link { target: Target::Node(next), .. }) => *next,
+                Some(Link { target: Target::Other(_), .. }) => {
+                    return Err(self.exists("link", at, name));
+                }
                 None => {
                     let node = Node::group(at, name.as_bytes());
                     self.add(node)?
@@ -234,8 +264,24 @@ impl<'a> Writer<'a> {
         if self.links(at)?.contains_key(name) {
             return Err(self.exists("link", at, &shown));
         }
-        self.links(at)?.insert(Bytes::copy_from_slice(name), target);
+        let links = self.links(at)?;
+        let order = links.len() as u64;
+        links.insert(Bytes::copy_from_slice(name), Link { target, order });
         Ok(())
+    }
+
+    /// Keeps the order of links and attributes of an object that has none yet.
+    pub(super) fn track_order(&mut self, at: usize) -> Result<()> {
+        match self.node(at) {
+            Some(node) if node.attributes.is_empty() && !node.has_links() => {
+                (node.link_order, node.attribute_order) = (true, true);
+                Ok(())
+            }
+            _ => {
+                let reason = "the order of what it has already was not kept";
+                Err(unwritable(&self.path(at), reason))
+            }
+        }
     }
 
     /// Adds an object and the first link to it.
@@ -273,9 +319,9 @@ impl<'a> Writer<'a> {
             return Err(self.exists("attribute", at, &shown));
         }
         let name = Bytes::copy_from_slice(name);
-        let attribute = Attribute::new(datatype, None, &space, data)?;
         if let Some(node) = self.node(at) {
-            node.attributes.insert(name, attribute);
+            let order = node.attributes.len();
+            node.attributes.insert(name, Attribute::new(order, datatype, None, &space, data)?);
         }
         Ok(())
     }

@@ -53,6 +53,26 @@ struct Filling {
     objects: Vec<Vec<u8>>,
 }
 
+/// What a heap had at a time.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark {
+    collections: usize,
+    /// Of the collection that small objects went to: its place, start, bytes in use and objects.
+    open: Option<(usize, u64, usize, usize)>,
+    len: u64,
+}
+
+impl Mark {
+    /// Whether an object was there.
+    pub(crate) fn has(&self, id: GlobalHeapId) -> bool {
+        let index = usize::try_from(id.index).unwrap_or(usize::MAX);
+        match self.open {
+            Some((_, start, _, objects)) if start == id.collection.0 => index <= objects,
+            _ => id.collection.0 < self.len,
+        }
+    }
+}
+
 impl GlobalHeap {
     /// Adds an object; says where it will be, counted from the start of the first collection.
     pub(crate) fn add(&mut self, object: Vec<u8>) -> GlobalHeapId {
@@ -82,6 +102,26 @@ impl GlobalHeap {
         // No more than 65,535.
         let index = u32::try_from(one.objects.len()).unwrap_or(0);
         GlobalHeapId { collection: Address(one.start), index }
+    }
+
+    /// What there is now.
+    pub(crate) fn mark(&self) -> Mark {
+        let open = self.open.and_then(|open| Some((open, self.collections.get(open)?)));
+        let open = open.map(|(open, one)| (open, one.start, one.used, one.objects.len()));
+        Mark { collections: self.collections.len(), open, len: self.len }
+    }
+
+    /// Drops what was added since.
+    pub(crate) fn back_to(&mut self, mark: Mark) {
+        self.collections.truncate(mark.collections);
+        self.open = mark.open.map(|(open, ..)| open);
+        self.len = mark.len;
+        if let Some((open, _, used, objects)) = mark.open
+            && let Some(one) = self.collections.get_mut(open)
+        {
+            one.used = used;
+            one.objects.truncate(objects);
+        }
     }
 
     /// The collections, each object as `finish` makes it: it may not become longer or shorter.
@@ -179,6 +219,18 @@ impl Structure for Collection {
         objects.sort_unstable();
         Ok((i, Self { block: cx.whole(), objects }))
     }
+}
+
+#[test]
+fn what_was_added_is_taken_back() {
+    let mut heap = GlobalHeap::default();
+    let before = [5, 10_000, 100].map(|len| heap.add(vec![1; len]));
+    let (mark, bytes) = (heap.mark(), heap.write(|_, _| Ok(())).unwrap());
+    let after = [7, 10_000, 3000, 3000].map(|len| heap.add(vec![2; len]));
+    assert!(before.iter().all(|id| mark.has(*id)) && !after.iter().any(|id| mark.has(*id)));
+    heap.back_to(mark);
+    assert_eq!(heap.write(|_, _| Ok(())).unwrap(), bytes);
+    assert_eq!(heap.add(vec![3; 7]), after[0]);
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! What a dataset or an attribute is to hold.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::{fmt, io};
 
 use bytemuck::NoUninit;
 use bytes::Bytes;
 
 use crate::dataset::{ExternalFile, RawChunk};
 use crate::element::{Element, Value};
+use crate::error::{Error, Result};
 use crate::heap::GlobalHeapId;
 use crate::message::{CharacterSet, Dataspace, Datatype, Padding, SpaceClass, StringType};
 use crate::storage::Source;
@@ -68,6 +69,26 @@ impl Data<'_> {
             Self::Shared(bytes) => Some(bytes.len() as u64),
             Self::Source(source) => Some(source.len()),
             _ => None,
+        }
+    }
+
+    /// All the bytes, if they are bytes and no more than `most`.
+    pub(super) fn read(&self, most: u64) -> Result<Bytes> {
+        let len = self.len().filter(|len| *len <= most).and_then(|len| usize::try_from(len).ok());
+        let Some(len) = len else {
+            let (what, wanted) = ("bytes of elements", self.len().unwrap_or(0));
+            return Err(Error::LimitExceeded { what, wanted, limit: most });
+        };
+        let bytes = match self {
+            Self::Memory(bytes) => Bytes::copy_from_slice(bytes),
+            Self::Shared(bytes) => bytes.clone(),
+            Self::Source(source) => source.read_at(0, len)?,
+            _ => Bytes::new(),
+        };
+        if bytes.len() == len {
+            Ok(bytes)
+        } else {
+            Err(io::Error::from(io::ErrorKind::UnexpectedEof).into())
         }
     }
 
@@ -134,7 +155,8 @@ impl<'a> Array<'a> {
     }
 
     /// As [`bytes`](Self::bytes), of bytes that are asked for when they are written: in order,
-    /// a piece at a time.
+    /// a piece at a time; of a chunked dataset, all that the chunks hold which are at one place
+    /// of the first axis.
     ///
     /// ```
     /// use hdf5_lite::{Array, Datatype, Seekable, Writer};

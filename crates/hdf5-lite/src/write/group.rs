@@ -170,9 +170,11 @@ impl<'w, 'a> GroupMut<'w, 'a> {
     /// ```
     pub fn copy(&mut self, path: &str, object: &Object) -> Result<()> {
         let (parent, name) = self.writer.parent_of(self.at, path)?;
-        let new = self.writer.nodes.len();
-        self.writer.link(parent, name.as_bytes(), Target::Node(new))?;
-        copy::object(self.writer, object, parent, name.as_bytes())
+        self.writer.attempt(|writer| {
+            let new = writer.nodes.len();
+            copy::object(writer, object, parent, name.as_bytes())?;
+            writer.link(parent, name.as_bytes(), Target::Node(new))
+        })
     }
 
     /// Keeps the order in which links and attributes are made, as h5py's `track_order=True`:

@@ -17,6 +17,9 @@ use crate::out::{Space, Write};
 use crate::parse::Address;
 use crate::superblock::Superblock;
 
+/// Bytes of elements that a message has room for.
+const MAX_COMPACT: u64 = 65_531;
+
 /// Raw data from [`ALIGNED_FROM`] bytes on starts at a multiple of this: the width of the widest
 /// vectors, and a line of the cache.
 const ALIGNMENT: u64 = 64;
@@ -155,14 +158,7 @@ fn unchunked<'p>(
     check_unchunked(place, stored)?;
     let len = stored.data.len().unwrap_or(0);
     if stored.is_compact {
-        return match &stored.data {
-            // No more than a message holds: it is refused below.
-            Data::Source(source) => {
-                let len = usize::try_from(len.min(1 << 17)).unwrap_or(0);
-                Ok(compact(&source.read_at(0, len)?))
-            }
-            data => Ok(compact(data.memory().unwrap_or_default())),
-        };
+        return Ok(compact(stored.data.read(MAX_COMPACT)?));
     }
     let address = if len == 0 {
         None
@@ -187,15 +183,15 @@ fn late_data(
     }
     check_unchunked(place, stored)?;
     if stored.is_compact {
-        return Ok(compact(bytes));
+        return Ok(compact(Bytes::copy_from_slice(bytes)));
     }
     let address = (!bytes.is_empty()).then(|| space.put(bytes));
     let layout = Some(DataLayout::Contiguous { address, size: Some(bytes.len() as u64) });
     Ok(Storage { chunks: Vec::new(), layout })
 }
 
-fn compact(data: &[u8]) -> Storage {
-    let layout = Some(DataLayout::Compact(Bytes::copy_from_slice(data)));
+fn compact(data: Bytes) -> Storage {
+    let layout = Some(DataLayout::Compact(data));
     Storage { chunks: Vec::new(), layout }
 }
 
@@ -203,6 +199,10 @@ fn compact(data: &[u8]) -> Storage {
 fn check_unchunked(place: &Place<'_>, stored: &Stored<'_>) -> Result<()> {
     if !stored.filters.is_empty() {
         return Err(place.unwritable("filters need chunks"));
+    }
+    if stored.is_compact && stored.wanted_bytes() > MAX_COMPACT {
+        let reason = format!("compact storage has room for {MAX_COMPACT} bytes");
+        return Err(place.unwritable(reason));
     }
     let grows = |(dim, max): (&u64, &Option<u64>)| *max != Some(*dim);
     if stored.space.dims.iter().zip(&stored.space.max_dims).any(grows) {

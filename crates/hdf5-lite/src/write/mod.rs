@@ -2,9 +2,9 @@
 //!
 //! The format is that of HDF5 1.8: superblock 2, object headers of version 2, links in messages,
 //! and chunks under the B-trees of version 1. Every release since 2008 reads it and goes on
-//! editing it; all metadata but the global heap has checksums; groups of any number of
-//! links and attributes of any size have their place in fractal heaps. What came later (indexes of chunks
-//! by HDF5 1.10, references by 1.12) is written only where a type or a dataset is of that kind itself.
+//! editing it; nearly all metadata has checksums; any number of links, and attributes of any size,
+//! have their place in fractal heaps. What came later (virtual datasets, the references of HDF5
+//! 1.12, the complex numbers of 2.0) is written only where it is asked for by name, or copied.
 //!
 //! | part | has |
 //! |---|---|
@@ -28,6 +28,7 @@ mod group;
 mod header;
 mod layout;
 mod relocate;
+mod replace;
 mod sink;
 mod tree;
 mod value;
@@ -234,7 +235,8 @@ impl<'a> Writer<'a> {
         layout::write_seek(self, out)
     }
 
-    /// Writes the file to `path`; a file that is there is overwritten.
+    /// Writes the file to `path`. A file that is there is replaced when the new one is complete: what
+    /// this one borrows of it stays, and so does it if writing fails.
     ///
     /// ```no_run
     /// let mut file = hdf5_lite::Writer::new();
@@ -243,10 +245,7 @@ impl<'a> Writer<'a> {
     /// # Ok::<_, hdf5_lite::Error>(())
     /// ```
     pub fn write_to(&self, path: impl AsRef<std::path::Path>) -> Result<()> {
-        let mut out = io::BufWriter::new(std::fs::File::create(path)?);
-        self.write_seek(&mut out)?;
-        io::Write::flush(&mut out)?;
-        Ok(())
+        replace::replace(path.as_ref(), |out| self.write_seek(out))
     }
 
     /// The bytes of the file.

@@ -304,17 +304,10 @@ impl<'a> Writer<'a> {
             return Err(unwritable(&place, reason));
         }
         let Array { datatype, space, data } = self.take(&place, array)?;
-        let data = match data {
-            Data::Memory(bytes) => bytes.into_owned().into(),
-            Data::Shared(bytes) => bytes,
-            Data::Source(source) => {
-                let len = usize::try_from(source.len());
-                let len = len.map_err(|_| unwritable(&place, "more bytes than memory"))?;
-                source.read_at(0, len)?
-            }
-            // `take` made bytes of values.
-            _ => return Err(unwritable(&place, "attributes have their elements with them")),
-        };
+        if let Data::Absent = data {
+            return Err(unwritable(&place, "attributes have their elements with them"));
+        }
+        let data = data.read(u64::from(u32::MAX))?;
         if self.nodes.get(at).is_some_and(|n| n.attributes.contains_key(name)) {
             return Err(self.exists("attribute", at, &shown));
         }
@@ -324,6 +317,18 @@ impl<'a> Writer<'a> {
             node.attributes.insert(name, Attribute::new(order, datatype, None, &space, data)?);
         }
         Ok(())
+    }
+
+    /// Has `change` change the tree; all that it added is taken back if it fails.
+    pub(super) fn attempt<T>(&mut self, change: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let (nodes, heap) = (self.nodes.len(), self.heap.mark());
+        let changed = change(self);
+        if changed.is_err() {
+            self.nodes.truncate(nodes);
+            self.patches.retain(|id, _| heap.has(*id));
+            self.heap.back_to(heap);
+        }
+        changed
     }
 
     /// Checks `array`, and makes bytes of its values.

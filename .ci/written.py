@@ -49,6 +49,10 @@ def tour(file):
     assert filters["negative"][...].tolist() == [n * n - 1000 for n in range(60)]
     assert abs(filters["decimal"][...] - numpy.arange(6000) / 10).max() < 1e-9
     assert filters["nbit"][...].tolist() == [n % 128 for n in range(1000)]
+    assert (filters["szip"][...] == rows).all()
+    assert (filters["szip_steps"][...].ravel() == (numpy.arange(4000) ** 2 % 65536 % 97)).all()
+    waves = numpy.sin(numpy.arange(5000, dtype="f4") / numpy.float32(100))
+    assert abs(filters["szip_waves"][...] - waves).max() < 1e-6
     sizes = {"lzf": 24_000, "scale_offset": 24_000, "negative": 480, "decimal": 48_000, "nbit": 2000}
     for name, size in sizes.items():
         assert filters[name].id.get_storage_size() < size * 0.6, (name, filters[name].id.get_storage_size())

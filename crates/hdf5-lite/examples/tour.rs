@@ -78,6 +78,11 @@ fn filters(file: &mut Writer<'_>) -> Result<()> {
     group.dataset("negative", negative)?.chunks([16]).scale_offset(0);
     let tenths = (0..6000_u16).map(|n| f64::from(n) / 10.0).collect::<Vec<_>>();
     group.dataset("decimal", tenths)?.chunks([1000]).scale_offset(1);
+    group.dataset("szip", rows())?.chunks([60, 50]).szip(8);
+    let waves: Vec<f32> = (0..5000_u16).map(|n| (f32::from(n) / 100.0).sin()).collect();
+    group.dataset("szip_waves", waves)?.chunks([1003]).szip(32);
+    let steps: Vec<u16> = (0..4000_u16).map(|n| n.wrapping_mul(n) % 97).collect();
+    group.dataset("szip_steps", Array::new([40, 100], steps))?.chunks([7, 100]).szip(16);
     let order = ByteOrder::BigEndian;
     let bits = FixedPoint { size: 2, order, signed: false, offset: 3, precision: 7 };
     let bytes: Vec<u8> = (0..1000_u16).flat_map(|n| ((n % 128) << 3).to_be_bytes()).collect();

@@ -64,6 +64,8 @@ const WRITTEN: &[(u16, &[u32], bool)] = &[
     (1, &[6], true),
     (2, &[], false),
     (3, &[], false),
+    (4, &[32, 16], true),
+    (4, &[4, 8], false),
     (5, &[], false), // there is no bit too many
     (6, &[0], true),
     (307, &[9], true),

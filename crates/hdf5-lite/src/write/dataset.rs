@@ -139,6 +139,19 @@ impl<'w, 'a> DatasetMut<'w, 'a> {
         self.filter(built_in(6, true, vec![scale.cast_unsigned()]))
     }
 
+    /// Compresses its chunks as instruments in space do: differences of neighbours, in blocks of an
+    /// even number of elements, 8 to 32.
+    ///
+    /// ```
+    /// let mut file = hdf5_lite::Writer::new();
+    /// file.dataset("data", &[7; 1000])?.chunks([500]).szip(16);
+    /// # Ok::<_, hdf5_lite::Error>(())
+    /// ```
+    pub fn szip(&mut self, block: u32) -> &mut Self {
+        const NEAREST_NEIGHBOUR: u32 = 32;
+        self.filter(built_in(4, true, vec![NEAREST_NEIGHBOUR, block]))
+    }
+
     /// Adds a checksum to each chunk.
     ///
     /// ```

@@ -13,7 +13,7 @@ kinds! {
         MeanAbsoluteError {},
         MeanAbsolutePercentageError {},
         MeanSquaredLogarithmicError {},
-        CosineSimilarity { axis: i64 = -1 },
+        CosineSimilarity { axis: Option<Axes> = Some(Axes::LAST) },
         Huber { delta: f64 = 1.0 },
         LogCosh {},
         Hinge {},
@@ -21,10 +21,14 @@ kinds! {
         CategoricalHinge {},
         KLDivergence {},
         Poisson {},
-        BinaryCrossentropy { from_logits: bool = false, label_smoothing: f64 = 0.0, axis: i64 = -1 },
+        BinaryCrossentropy {
+            from_logits: bool = false, label_smoothing: f64 = 0.0,
+            axis: Option<Axes> = Some(Axes::LAST),
+        },
         BinaryFocalCrossentropy {
             apply_class_balancing: bool = false, alpha: f64 = 0.25, gamma: f64 = 2.0,
-            from_logits: bool = false, label_smoothing: f64 = 0.0, axis: i64 = -1,
+            from_logits: bool = false, label_smoothing: f64 = 0.0,
+            axis: Option<Axes> = Some(Axes::LAST),
         },
         CategoricalCrossentropy {
             from_logits: bool = false, label_smoothing: f64 = 0.0, axis: i64 = -1,
@@ -63,6 +67,11 @@ pub enum Axes {
     One(i64),
     /// Several.
     Many(Vec<i64>),
+}
+
+impl Axes {
+    /// The last one.
+    pub const LAST: Self = Self::One(-1);
 }
 
 /// A number, or one for each class.

@@ -40,8 +40,8 @@ kinds! {
             from_logits: bool = false,
         },
         // keras/src/metrics/correlation_metrics.py
-        PearsonCorrelation { axis: Axes = Axes::One(-1) },
-        ConcordanceCorrelation { axis: Axes = Axes::One(-1) },
+        PearsonCorrelation { axis: Axes = Axes::LAST },
+        ConcordanceCorrelation { axis: Axes = Axes::LAST },
         // keras/src/metrics/f_score_metrics.py
         FBetaScore { average: Option<String>, beta: f64 = 1.0, threshold: Option<f64> },
         F1Score { average: Option<String>, threshold: Option<f64> },
@@ -86,7 +86,7 @@ kinds! {
         MeanAbsolutePercentageError {},
         MeanSquaredLogarithmicError {},
         RootMeanSquaredError {},
-        CosineSimilarity { axis: i64 = -1 },
+        CosineSimilarity { axis: Option<Axes> = Some(Axes::LAST) },
         LogCoshError {},
         R2Score {
             class_aggregation: Option<String> = Some("uniform_average".to_owned()),

@@ -1,21 +1,23 @@
 //! `BinaryCrossentropy`. Source: `keras/src/losses/losses.py`, Keras 3.15.
 
-use super::mean;
+use keras_model::compile::Axes;
+
+use super::mean_over;
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::lower::crossentropy;
 use crate::ops::Arithmetic;
 
-/// The mean of the cross-entropies of yes and no along an axis, which goes.
+/// The mean of the cross-entropies of yes and no over some axes, which go, or over all.
 pub(crate) fn values(
     b: &mut Builder<'_>,
     y_true: Value,
     y_pred: Value,
-    (from_logits, label_smoothing, axis): (bool, f64, i64),
+    (from_logits, label_smoothing, axis): (bool, f64, Option<&Axes>),
 ) -> Result<Value> {
     let y_true = smoothed(b, y_true, y_pred, label_smoothing)?;
     let value = crossentropy::binary(b, y_true, y_pred, from_logits)?;
-    mean(b, value, axis)
+    mean_over(b, value, axis)
 }
 
 /// Labels between 0 and 1, so much nearer to a half, in the type of the predictions.

@@ -8,7 +8,7 @@ use crate::ops::{Arithmetic, Connective, Relation};
 /// The mean of `max(1 - y_true · y_pred, 0)` along the last axis: `[.., n]` to `[..]`.
 pub(crate) fn values(b: &mut Builder<'_>, y_true: Value, y_pred: Value) -> Result<Value> {
     let margin = margin(b, y_true, y_pred)?;
-    mean(b, margin, -1)
+    mean(b, margin)
 }
 
 /// `max(1 - y_true · y_pred, 0)`, with -1 for labels 0 if all labels are 0 or 1.

@@ -22,5 +22,5 @@ pub(crate) fn values(
     let line = b.with_number(Arithmetic::Sub, line, 0.5 * delta * delta)?;
     let is_small = b.compare_number(Relation::LessEqual, size, delta)?;
     let value = b.select(is_small, square, line)?;
-    mean(b, value, -1)
+    mean(b, value)
 }

@@ -14,5 +14,5 @@ pub(crate) fn values(b: &mut Builder<'_>, y_true: Value, y_pred: Value) -> Resul
     let soft = b.unary(Function::Softplus, soft)?;
     let sum = b.add(error, soft)?;
     let value = b.with_number(Arithmetic::Sub, sum, std::f64::consts::LN_2)?;
-    mean(b, value, -1)
+    mean(b, value)
 }

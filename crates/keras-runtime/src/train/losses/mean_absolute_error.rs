@@ -10,5 +10,5 @@ pub(crate) fn values(b: &mut Builder<'_>, y_true: Value, y_pred: Value) -> Resul
     let (y_true, y_pred) = pair(b, y_true, y_pred)?;
     let error = b.sub(y_true, y_pred)?;
     let size = b.unary(Function::Abs, error)?;
-    mean(b, size, -1)
+    mean(b, size)
 }

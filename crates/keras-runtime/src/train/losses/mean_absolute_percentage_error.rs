@@ -14,6 +14,6 @@ pub(crate) fn values(b: &mut Builder<'_>, y_true: Value, y_pred: Value) -> Resul
     let error = b.sub(y_true, y_pred)?;
     let share = b.div(error, size)?;
     let share = b.unary(Function::Abs, share)?;
-    let mean = mean(b, share, -1)?;
+    let mean = mean(b, share)?;
     b.scale(mean, 100.0)
 }

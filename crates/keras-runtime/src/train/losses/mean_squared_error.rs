@@ -9,5 +9,5 @@ use crate::ops::Arithmetic;
 pub(crate) fn values(b: &mut Builder<'_>, y_true: Value, y_pred: Value) -> Result<Value> {
     let (y_true, y_pred) = pair(b, y_true, y_pred)?;
     let squares = b.binary(Arithmetic::SquaredDifference, y_true, y_pred)?;
-    mean(b, squares, -1)
+    mean(b, squares)
 }

@@ -11,7 +11,7 @@ pub(crate) fn values(b: &mut Builder<'_>, y_true: Value, y_pred: Value) -> Resul
     let (y_true, y_pred) = pair(b, y_true, y_pred)?;
     let (first, second) = (log(b, y_pred)?, log(b, y_true)?);
     let squares = b.binary(Arithmetic::SquaredDifference, first, second)?;
-    mean(b, squares, -1)
+    mean(b, squares)
 }
 
 fn log(b: &mut Builder<'_>, x: Value) -> Result<Value> {

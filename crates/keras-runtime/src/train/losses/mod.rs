@@ -49,7 +49,9 @@ pub(crate) fn function(
         LossKind::MeanSquaredLogarithmicError {} => {
             mean_squared_logarithmic_error::values(b, y_true, y_pred)
         }
-        LossKind::CosineSimilarity { axis } => cosine_similarity::values(b, y_true, y_pred, *axis),
+        LossKind::CosineSimilarity { axis } => {
+            cosine_similarity::values(b, y_true, y_pred, axis.as_ref())
+        }
         LossKind::Huber { delta } => huber::values(b, y_true, y_pred, *delta),
         LossKind::LogCosh {} => log_cosh::values(b, y_true, y_pred),
         LossKind::Hinge {} => hinge::values(b, y_true, y_pred),
@@ -58,10 +60,10 @@ pub(crate) fn function(
         LossKind::KLDivergence {} => kl_divergence::values(b, y_true, y_pred),
         LossKind::Poisson {} => poisson::values(b, y_true, y_pred),
         LossKind::BinaryCrossentropy { from_logits, label_smoothing, axis } => {
-            let arguments = (*from_logits, *label_smoothing, *axis);
+            let arguments = (*from_logits, *label_smoothing, axis.as_ref());
             binary_crossentropy::values(b, y_true, y_pred, arguments)
         }
-        &LossKind::BinaryFocalCrossentropy {
+        LossKind::BinaryFocalCrossentropy {
             apply_class_balancing,
             alpha,
             gamma,
@@ -70,12 +72,12 @@ pub(crate) fn function(
             axis,
         } => {
             let focus = binary_focal_crossentropy::Focus {
-                apply_class_balancing,
-                alpha,
-                gamma,
-                from_logits,
-                label_smoothing,
-                axis,
+                apply_class_balancing: *apply_class_balancing,
+                alpha: *alpha,
+                gamma: *gamma,
+                from_logits: *from_logits,
+                label_smoothing: *label_smoothing,
+                axis: axis.as_ref(),
             };
             binary_focal_crossentropy::values(b, y_true, y_pred, &focus)
         }
@@ -128,9 +130,11 @@ pub(crate) fn function(
 /// `keras/src/trainers/compile_utils.py` chooses.
 fn chosen_crossentropy(b: &Builder<'_>, y_true: Value, y_pred: Value) -> LossKind {
     match Labels::of(b, y_true, y_pred) {
-        Labels::Binary => {
-            LossKind::BinaryCrossentropy { from_logits: false, label_smoothing: 0.0, axis: -1 }
-        }
+        Labels::Binary => LossKind::BinaryCrossentropy {
+            from_logits: false,
+            label_smoothing: 0.0,
+            axis: Some(Axes::LAST),
+        },
         Labels::Sparse => LossKind::SparseCategoricalCrossentropy {
             from_logits: false,
             ignore_class: None,
@@ -180,25 +184,28 @@ fn complement(b: &mut Builder<'_>, x: Value) -> Result<Value> {
     b.sub(one, x)
 }
 
-/// The mean along an axis, which goes.
-fn mean(b: &mut Builder<'_>, x: Value, axis: i64) -> Result<Value> {
-    let axis = b.axis(x, axis)?;
-    b.mean(x, &[axis], false)
+/// The mean along the last axis, which goes.
+fn mean(b: &mut Builder<'_>, x: Value) -> Result<Value> {
+    mean_over(b, x, Some(&Axes::LAST))
 }
 
-/// Axes that may count from the end, counted from the front.
-pub(super) fn axes(b: &Builder<'_>, x: Value, axes: &Axes) -> Result<Vec<usize>> {
+/// Axes that may count from the end, counted from the front; all if none are given.
+pub(super) fn axes(b: &Builder<'_>, x: Value, axes: Option<&Axes>) -> Result<Vec<usize>> {
     match axes {
-        Axes::One(axis) => Ok(vec![b.axis(x, *axis)?]),
-        Axes::Many(many) => b.axes(x, many),
+        None => Ok((0..b.rank(x)).collect()),
+        Some(Axes::One(axis)) => Ok(vec![b.axis(x, *axis)?]),
+        Some(Axes::Many(many)) => b.axes(x, many),
     }
+}
+
+/// The mean over some axes, which go, or over all.
+fn mean_over(b: &mut Builder<'_>, x: Value, over: Option<&Axes>) -> Result<Value> {
+    let axes = axes(b, x, over)?;
+    b.mean(x, &axes, false)
 }
 
 /// The sum over some axes, which go, or over all.
 fn sum_over(b: &mut Builder<'_>, x: Value, over: Option<&Axes>) -> Result<Value> {
-    let axes = match over {
-        None => (0..b.rank(x)).collect(),
-        Some(over) => axes(b, x, over)?,
-    };
+    let axes = axes(b, x, over)?;
     b.sum(x, &axes, false)
 }

@@ -13,5 +13,5 @@ pub(crate) fn values(b: &mut Builder<'_>, y_true: Value, y_pred: Value) -> Resul
     let log = b.unary(Function::Log, log)?;
     let product = b.mul(y_true, log)?;
     let value = b.sub(y_pred, product)?;
-    mean(b, value, -1)
+    mean(b, value)
 }

@@ -9,5 +9,5 @@ use crate::ops::Function;
 pub(crate) fn values(b: &mut Builder<'_>, y_true: Value, y_pred: Value) -> Result<Value> {
     let margin = hinge::margin(b, y_true, y_pred)?;
     let square = b.unary(Function::Square, margin)?;
-    mean(b, square, -1)
+    mean(b, square)
 }

@@ -17,7 +17,7 @@ pub(super) fn pearson(
     axis: &Axes,
 ) -> Result<Value> {
     let (y_true, y_pred) = pair(b, y_true, y_pred)?;
-    let axes = axes(b, y_pred, axis)?;
+    let axes = axes(b, y_pred, Some(axis))?;
     let mut normed = |x: Value| {
         let mean = b.mean(x, &axes, true)?;
         let centred = b.sub(x, mean)?;
@@ -39,7 +39,7 @@ pub(super) fn concordance(
     axis: &Axes,
 ) -> Result<Value> {
     let (y_true, y_pred) = pair(b, y_true, y_pred)?;
-    let axes = axes(b, y_pred, axis)?;
+    let axes = axes(b, y_pred, Some(axis))?;
     let (of_true, of_pred) = (b.mean(y_true, &axes, true)?, b.mean(y_pred, &axes, true)?);
     let mut variance = |x: Value, mean: Value| {
         let centred = b.sub(x, mean)?;

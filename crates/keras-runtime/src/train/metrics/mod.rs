@@ -16,7 +16,7 @@ mod root_mean_squared_error;
 mod sensitivity_specificity;
 
 use keras_model::DType;
-use keras_model::compile::{LossKind, MetricKind, OneOrMany};
+use keras_model::compile::{Axes, LossKind, MetricKind, OneOrMany};
 
 use super::Code;
 use super::losses::{self, Labels, cosine_similarity};
@@ -207,7 +207,8 @@ fn measure<'k>(
         MetricKind::KLDivergence {} => mean_of_loss(LossKind::KLDivergence {}),
         MetricKind::Poisson {} => mean_of_loss(LossKind::Poisson {}),
         &MetricKind::BinaryCrossentropy { from_logits, label_smoothing } => {
-            mean_of_loss(LossKind::BinaryCrossentropy { from_logits, label_smoothing, axis: -1 })
+            let axis = Some(Axes::LAST);
+            mean_of_loss(LossKind::BinaryCrossentropy { from_logits, label_smoothing, axis })
         }
         &MetricKind::CategoricalCrossentropy { from_logits, label_smoothing, axis } => {
             mean_of_loss(LossKind::CategoricalCrossentropy { from_logits, label_smoothing, axis })
@@ -228,7 +229,7 @@ fn measure<'k>(
         }
         MetricKind::RootMeanSquaredError {} => Measure::RootMeanSquare,
         MetricKind::CosineSimilarity { axis } => {
-            mean_of(|b, y_true, y_pred| cosine_similarity::cosine(b, y_true, y_pred, *axis))
+            mean_of(|b, y_true, y_pred| cosine_similarity::cosine(b, y_true, y_pred, axis.as_ref()))
         }
         MetricKind::LogCoshError {} => mean_of_loss(LossKind::LogCosh {}),
         MetricKind::R2Score { class_aggregation, num_regressors } => Measure::R2 {

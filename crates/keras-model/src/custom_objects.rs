@@ -18,6 +18,13 @@ pub(crate) const LAMBDA: &str = "<lambda>";
 /// The class of a lambda in Keras 3's files: its bytecode.
 pub(crate) const LAMBDA_CLASS: &str = "__lambda__";
 
+/// A function as Keras 3 writes it, by the name that it was registered under or its own.
+pub(crate) fn function_object(name: &str) -> Value {
+    json!({
+        "module": "builtins", "class_name": "function", "config": name, "registered_name": "function",
+    })
+}
+
 /// Whether an object of that class stands for a function of Python.
 pub(crate) fn is_function(class: &str) -> bool {
     matches!(class, "function" | LAMBDA_CLASS)

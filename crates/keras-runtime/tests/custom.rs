@@ -93,9 +93,7 @@ fn custom_layers_are_saved() {
 /// A layer whose config is no longer the file's says its own.
 #[test]
 fn custom_layers_may_give_another_config() {
-    let loader = Loader::new()
-        .layer("Scale", |_| Ok(Restarted))
-        .function("wobble", |_, x| Ok(x));
+    let loader = Loader::new().layer("Scale", |_| Ok(Restarted)).function("wobble", |_, x| Ok(x));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.keras");
     loader.load(fixture("k3_custom.keras")).unwrap().save(&path).unwrap();
@@ -354,4 +352,24 @@ fn layers_add_to_the_loss() {
     assert_close(&[Tensor::scalar(report.loss())], &[Tensor::scalar(1.0_f32)]);
     let found = model.loss_gradients(&x, Targets::in_order([None]), &[]).unwrap();
     assert_eq!(found.loss, report.loss());
+}
+
+/// Functions of the author's are saved as objects, which Keras looks up; its words alone it does not.
+#[test]
+fn functions_are_saved_as_keras_looks_them_up() {
+    let function = |name: &str| {
+        serde_json::json!({"module": "builtins", "class_name": "function", "config": name,
+                           "registered_name": "function"})
+        .to_string()
+    };
+    let model = scale().load(fixture("k3_custom.keras")).unwrap();
+    let text = model.to_file().unwrap().to_json().unwrap();
+    let saved: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert!(saved.to_string().contains(&function("fixtures>wobble")), "{saved}");
+    let model = custom_loss::loader().load(fixture("../training/own.keras")).unwrap();
+    let file = model.to_file().unwrap();
+    let saved = keras_model::Saver::new().to_bytes(&file, keras_model::Container::Keras).unwrap();
+    let source = keras_model::source::Source::from_bytes(saved.bytes).unwrap();
+    let compile = source.compile_config.unwrap().to_string();
+    assert!(compile.contains(&function("own>pinball")), "{compile}");
 }

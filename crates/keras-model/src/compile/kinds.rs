@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
+use crate::custom_objects::function_object;
 use crate::dtype::DTypePolicy;
 use crate::model::snake_case;
 use crate::{DType, Error, Result};
@@ -139,7 +140,7 @@ pub(crate) fn class_of<'a>(
 }
 
 /// A class of Keras's from `module` with these arguments, as Keras 3 writes it. What is not Keras's
-/// own keeps its name: a function has nothing else.
+/// own keeps the name that it was registered under: a function has nothing else.
 pub(crate) fn to_config(
     module: &str,
     class: &str,
@@ -152,7 +153,7 @@ pub(crate) fn to_config(
         });
     }
     if config.is_empty() || config.contains_key("fn") {
-        return class.rsplit('>').next().into();
+        return function_object(class);
     }
     json!({
         "module": null, "class_name": class.rsplit('>').next(), "config": config,

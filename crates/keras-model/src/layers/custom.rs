@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::{LayerConfig, Mask};
-use crate::custom_objects::{LAMBDA, LAMBDA_CLASS, custom_layer};
+use crate::custom_objects::{LAMBDA, LAMBDA_CLASS, custom_layer, function_object};
 use crate::variables::Variables;
 use crate::{Call, Error, KerasTensor, Layer, Result};
 
@@ -72,7 +72,7 @@ impl Custom {
     /// As it stands in the place of an activation.
     pub(crate) fn as_activation(&self) -> Value {
         match &self.config {
-            Value::Null => self.registered_name.as_str().into(),
+            Value::Null => function_object(&self.registered_name),
             config if self.registered_name == LAMBDA => {
                 json!({"class_name": LAMBDA_CLASS, "config": config})
             }

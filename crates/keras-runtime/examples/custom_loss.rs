@@ -8,7 +8,7 @@
 use keras_runtime::{Loader, Ops, Result, SymbolicTensor, Tensor};
 
 /// In Python: `ops.mean(ops.maximum(0.8 * error, -0.2 * error), axis=-1)`.
-fn pinball(
+pub(crate) fn pinball(
     ops: &Ops<'_>,
     y_true: SymbolicTensor,
     y_pred: SymbolicTensor,
@@ -20,7 +20,11 @@ fn pinball(
 }
 
 /// In Python: `ops.cast(ops.abs(y_true - y_pred) < 0.5, "float32")`.
-fn within(ops: &Ops<'_>, y_true: SymbolicTensor, y_pred: SymbolicTensor) -> Result<SymbolicTensor> {
+pub(crate) fn within(
+    ops: &Ops<'_>,
+    y_true: SymbolicTensor,
+    y_pred: SymbolicTensor,
+) -> Result<SymbolicTensor> {
     let error = ops.abs(ops.subtract(y_true, y_pred)?)?;
     ops.cast(ops.less(error, 0.5)?, keras_runtime::DType::Float32)
 }

@@ -128,7 +128,7 @@
 //! distributions, not its values. Optimizers compute in `float32` for weights of half precision.
 //!
 //! Code of the file's author is mapped by its name, as that of layers is: [`Loader::loss`],
-//! [`Loader::metric`]; the example `custom_loss` has both. `LOSSES.md` beside this crate lists every class
+//! [`Loader::metric`], or [`Model::map_loss`] before `compile`; the example `custom_loss` has both. `LOSSES.md` beside this crate lists every class
 //! and what proves it.
 //!
 //! # Bounds

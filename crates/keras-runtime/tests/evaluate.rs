@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use keras_runtime::keras_model::compile::CompileConfig;
+use keras_runtime::keras_model::{CustomObject, CustomObjects};
 use keras_runtime::{
     DType, Error, Evaluate, Limits, Loader, Model, Report, Targets, Tensor, load_model,
 };
@@ -152,6 +153,27 @@ fn losses_of_all_generations_are_keras_s() {
         compared += 1;
     }
     assert!(compared > 10, "{compared}");
+}
+
+/// A model that its file does not name them for is compiled with a loss and a metric of the caller's.
+#[test]
+fn own_losses_may_be_compiled() {
+    let case = Case::of("own");
+    let (x, y) = (case.tensors("x"), case.tensors("y"));
+    let file = keras_runtime::keras_model::Loader::new().compile(false);
+    let path = fixture("../training/own.keras");
+    let mut model = Loader::new().file(file).load(path).unwrap();
+    let objects = ["pinball", "within"]
+        .into_iter()
+        .fold(CustomObjects::new(), |all, name| all.with(name, CustomObject::Known));
+    let config = json!({"optimizer": "sgd", "loss": "pinball", "metrics": ["within", "mse"],
+                        "weighted_metrics": ["within"]});
+    model.compile(CompileConfig::parse_with(&config, &objects).unwrap());
+    let error = model.evaluate(&x, &y).unwrap_err().to_string();
+    assert!(error.contains("pinball"), "{error}");
+    model.map_loss("pinball", custom_loss::pinball);
+    model.map_metric("within", custom_loss::within);
+    case.judge("own", &model.evaluate(&x, &y).unwrap(), "evaluate");
 }
 
 #[test]

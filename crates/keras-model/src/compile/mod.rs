@@ -110,8 +110,25 @@ impl CompileConfig {
     /// # Errors
     /// [`Error::UnknownObjects`] for what is none of Keras's or has wrong arguments: all of it.
     pub fn parse(config: &Value) -> Result<Self> {
+        Self::parse_with(config, &CustomObjects::new())
+    }
+
+    /// The same where the caller has code of his own for some names.
+    ///
+    /// ```
+    /// use keras_model::compile::CompileConfig;
+    /// use keras_model::{CustomObject, CustomObjects};
+    ///
+    /// let own = CustomObjects::new().with("pinball", CustomObject::Known);
+    /// CompileConfig::parse_with(&serde_json::json!({"loss": "pinball"}), &own)?;
+    /// # Ok::<(), keras_model::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_with(config: &Value, custom: &CustomObjects) -> Result<Self> {
         let mut problems = Vec::new();
-        let config = Self::from_config(config, &CustomObjects::new(), &mut problems);
+        let config = Self::from_config(config, custom, &mut problems);
         if problems.is_empty() { Ok(config) } else { Err(Error::UnknownObjects(problems)) }
     }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use keras_model::{Arg, Inputs};
 use serde_json::Value as Json;
 
-use crate::Result;
 use crate::custom::{Ops, SymbolicTensor};
 use crate::graph::{Builder, Value};
+use crate::{Model, Result};
 
 /// A function of targets and predictions, composed of `keras.ops`.
 #[derive(Clone)]
@@ -48,6 +48,50 @@ impl Code {
         let (y_true, y_pred) = (SymbolicTensor(y_true), SymbolicTensor(y_pred));
         let value = Ops::with(b, inputs, Vec::new(), |ops| (self.0)(ops, y_true, y_pred))?;
         Ok(value.0)
+    }
+}
+
+impl Model {
+    /// Says what stands for a loss of that name from now on, as [`Loader::loss`](crate::Loader::loss)
+    /// does: for one that [`compile`](Self::compile) is to name.
+    ///
+    /// ```
+    /// use keras_runtime::keras_model::compile::CompileConfig;
+    /// use keras_runtime::keras_model::{CustomObject, CustomObjects};
+    ///
+    /// let mut model = keras_runtime::load_model("../../fixtures/models/k3_mlp.keras")?;
+    /// model.map_loss("half_error", |ops, y_true, y_pred| {
+    ///     let error = ops.abs(ops.subtract(y_true, y_pred)?)?;
+    ///     ops.mean(ops.multiply(error, 0.5)?, &[-1], false)
+    /// });
+    /// let own = CustomObjects::new().with("half_error", CustomObject::Known);
+    /// let config = serde_json::json!({"optimizer": "sgd", "loss": "half_error"});
+    /// model.compile(CompileConfig::parse_with(&config, &own)?);
+    /// # Ok::<(), keras_runtime::Error>(())
+    /// ```
+    pub fn map_loss(
+        &mut self,
+        name: impl Into<String>,
+        function: impl Fn(&Ops<'_>, SymbolicTensor, SymbolicTensor) -> Result<SymbolicTensor>
+        + Send
+        + Sync
+        + 'static,
+    ) {
+        self.code.losses.insert(name.into(), Code::new(function));
+        self.steps.clear();
+    }
+
+    /// The same for a metric: [`Loader::metric`](crate::Loader::metric).
+    pub fn map_metric(
+        &mut self,
+        name: impl Into<String>,
+        function: impl Fn(&Ops<'_>, SymbolicTensor, SymbolicTensor) -> Result<SymbolicTensor>
+        + Send
+        + Sync
+        + 'static,
+    ) {
+        self.code.metrics.insert(name.into(), Code::new(function));
+        self.steps.clear();
     }
 }
 

@@ -1,7 +1,7 @@
 //! Saving: what a model is, as files that Keras 3 loads again.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
@@ -18,6 +18,9 @@ use crate::{Error, Float, Kind, Layer, ModelFile, Result, UnknownObject, Weight,
 
 /// The version of Keras whose files these are: the newest that they were tried with.
 const KERAS_VERSION: &str = "3.15.1";
+
+/// Weights that no file has are written as zeros: of a LoRA layer, some megabytes.
+const MAX_ABSENT: u64 = 1 << 30;
 
 /// How to save: [`ModelFile::save`] with choices.
 ///
@@ -159,10 +162,8 @@ fn container(path: &Path) -> Result<Container> {
 /// Writes a new file beside the one at `path` and puts it in its place.
 fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
     let io = |source| Error::Io { path: path.to_owned(), source };
-    let beside = beside(path);
+    let (beside, file) = beside(path).map_err(io)?;
     let result = (|| {
-        let mut file = std::fs::OpenOptions::new();
-        let file = file.write(true).create_new(true).open(&beside).map_err(io)?;
         let mut file = std::io::BufWriter::with_capacity(1 << 20, file);
         write(&mut file)?;
         file.into_inner().map_err(|e| io(e.into_error()))?.sync_all().map_err(io)?;
@@ -175,13 +176,25 @@ fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Res
     result
 }
 
-/// A name in the same folder that nothing else has.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.new", std::process::id()));
-    path.with_file_name(name)
+/// A new file in the same folder, under a name that nothing else has.
+fn beside(path: &Path) -> std::io::Result<(PathBuf, std::fs::File)> {
+    let mut tries = 0_u32..;
+    loop {
+        let number = tries.next().unwrap_or_default();
+        let mut name = std::ffi::OsString::from(".");
+        name.push(path.file_name().unwrap_or_default());
+        name.push(format!(".{number}.new"));
+        let name = path.with_file_name(name);
+        match std::fs::OpenOptions::new().write(true).create_new(true).open(&name) {
+            // Another one is being saved, or was when the program ended.
+            Err(error) if error.kind() == ErrorKind::AlreadyExists && number < MAX_TRIES => {}
+            other => return other.map(|file| (name, file)),
+        }
+    }
 }
+
+/// Files that are being written beside each other: more are a folder that something is wrong with.
+const MAX_TRIES: u32 = 1000;
 
 /// All that a file is to say.
 struct Contents {
@@ -259,6 +272,13 @@ impl Contents {
             return Err(Error::CannotSave(
                 "an architecture has no weights: load it with those saved beside it".into(),
             ));
+        }
+        // Zeros, of a size that only the config claims.
+        let absent = weights.iter().filter(|weight| weight.is_absent());
+        let wanted = absent.fold(0_u64, |sum, w| sum.saturating_add(w.byte_len() as u64));
+        if wanted > MAX_ABSENT {
+            let what = "bytes of weights that are in no file".to_owned();
+            return Err(Error::LimitExceeded { what, wanted, limit: MAX_ABSENT });
         }
         let places = slots::places(&variables);
         let mut contents = Self {

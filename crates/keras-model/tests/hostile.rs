@@ -1,7 +1,7 @@
 //! Configs with hostile values in every place: an answer or an error, never a panic.
 
-use keras_model::Loader;
 use keras_model::source::Source;
+use keras_model::{Container, Loader, Saver};
 use serde_json::Value;
 
 #[path = "support/damage.rs"]
@@ -62,7 +62,7 @@ fn no_config_does_harm() {
     let configs: Vec<Value> = paths.iter().filter_map(|p| Source::open(p).ok()?.config).collect();
     assert!(configs.len() > 50);
     let mut random = Random::new(0x9e37_79b9_7f4a_7c15);
-    let mut loaded = 0;
+    let (mut loaded, mut saved) = (0, 0);
     for i in 0..INPUTS {
         let mut config = configs[i % configs.len()].clone();
         for _ in 0..=random.below(3) {
@@ -75,8 +75,18 @@ fn no_config_does_harm() {
             // What was loaded can be looked at.
             let summary = model.summary(keras_model::SummaryOptions::default());
             let _ = summary.map(|s| s.to_string());
+            // And saved: what is written can be read.
+            let _ = Saver::new().to_bytes(&model, Container::Keras);
+            if let Ok(json) = model.to_json() {
+                saved += 1;
+                // Of a tensor whose shape is not known Keras wants one nevertheless.
+                let is_known = model.shapes().tensors.iter().all(Option::is_some);
+                let again = Loader::new().from_bytes(json.clone().into_bytes());
+                assert!(again.is_ok() || !is_known, "{again:?}\n{json}");
+            }
         }
     }
     // Most damage is to what a graph does not need; some of it must be noticed.
     assert!((INPUTS / 10..INPUTS).contains(&loaded), "{loaded} of {INPUTS} loaded");
+    assert!((INPUTS / 20..loaded).contains(&saved), "{saved} of {loaded} saved");
 }

@@ -1,5 +1,6 @@
 //! `training=True`: statistics of the batch exactly as in Keras, noise with Keras's distributions.
 
+use keras_runtime::keras_model::ops::OPERATIONS;
 use keras_runtime::{Loader, Model, Predict, Tensor, load_model};
 use serde_json::{Value, json};
 
@@ -212,7 +213,10 @@ fn images_change_as_in_keras() {
             {"class_name": case["class"], "config": case["config"]}]}});
         let model = Loader::new().from_bytes(config.to_string()).unwrap();
         let name = format!("{} {}", case["class"], case["config"]);
-        assert_eq!(model.predict(std::slice::from_ref(&x)).unwrap()[0], x, "{name}");
+        // An operation does it always, a layer in training only.
+        if !OPERATIONS.contains(&case["class"].as_str().unwrap()) {
+            assert_eq!(model.predict(std::slice::from_ref(&x)).unwrap()[0], x, "{name}");
+        }
         let found = model.predict_with(&[x], &how).unwrap();
         // Colours pass hues and back: a unit of the last place of 255.
         let difference = difference(&found, &[expected], 3e-5);

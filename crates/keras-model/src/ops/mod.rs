@@ -2,8 +2,10 @@
 
 #[allow(clippy::unnecessary_wraps, reason = "all rules have one signature")]
 mod infer;
+mod rearrangement;
 
 use infer::{OpCall, Rule};
+pub use rearrangement::Rearrangement;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -57,7 +59,7 @@ operations! {
     }
     // keras/src/ops/einops.py
     "keras.src.ops.einops" {
-        Rearrange() => declared,
+        Rearrange() => reshape::rearrange,
     }
     // keras/src/ops/image.py
     "keras.src.ops.image" {

@@ -14,14 +14,15 @@ const STEPS: usize = 40;
 
 /// Values and their vectors of length 1 as columns, as pairs of real and imaginary parts:
 /// Hessenberg form, then QR steps. Order, signs and angles in the complex plane are those that the
-/// steps end with, conjugate values being neighbours.
+/// steps end with, conjugate values being neighbours: the same as in other programs only where
+/// rounding does not decide.
 ///
 /// # Shapes
 /// `x: [.., n, n]` to `[.., n]`, `[.., n]`, `[.., n, n]` and `[.., n, n]`: real and imaginary parts
 /// of the values, then of the vectors.
 ///
 /// # Source
-/// `keras.ops.eig(x)`, Keras 3, with the order and the angles of `tf.linalg.eig`.
+/// `keras.ops.eig(x)`, Keras 3, which is `tf.linalg.eig`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Eig;
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::super::Rearrangement;
 use super::{OpCall, dim, one};
 use crate::{Arg, DType, Dim, KerasTensor, Result, Shape};
 
@@ -351,4 +352,20 @@ pub(in super::super) fn linspace(op: &OpCall<'_>) -> Result<Vec<KerasTensor>> {
     let new = Shape(vec![None; dims.len().saturating_add(1)]);
     dims.insert(op.axis_of(&new, op.int("axis").unwrap_or(0))?, dim(num));
     Ok(one(Shape(dims), op.dtype("dtype").unwrap_or(DType::Float32)))
+}
+
+/// `rearrange(tensor, pattern, **axes_lengths)`.
+pub(in super::super) fn rearrange(op: &OpCall<'_>) -> Result<Vec<KerasTensor>> {
+    let x = op.x()?;
+    let inputs = op.call.inputs;
+    let pattern = inputs.named("pattern", 1).and_then(Arg::value).and_then(Value::as_str);
+    let pattern = pattern.and_then(Rearrangement::parse);
+    let pattern = pattern.ok_or_else(|| op.error("has no pattern that fits"))?;
+    let given = |name: &str| {
+        let length = inputs.named(name, super::CONFIG).and_then(Arg::value)?.as_u64()?;
+        usize::try_from(length).ok()
+    };
+    let split = pattern.split(x.shape.dims(), &given);
+    let split = split.ok_or_else(|| op.error(format!("the pattern does not fit {}", x.shape)))?;
+    Ok(one(Shape(pattern.join(&split)), x.dtype))
 }

@@ -55,6 +55,7 @@ pub(in crate::lower) fn lower(
             let places = places.ok_or_else(|| b.error("has no coordinates"))?;
             map_coordinates(c, b, x, places)?
         }
+        "ElasticTransform" => images(c, b, x, |b, x| elastic(c, b, x))?,
         "AffineTransform" => {
             let transform = c.operand(b, &["transform"], 1, None)?;
             let transform = transform.ok_or_else(|| b.error("has no transform"))?;
@@ -254,20 +255,81 @@ fn similarity(c: &OpCall<'_>, b: &mut Builder<'_>) -> Result<Value> {
 /// `x` at places between its elements, `places [rank, ..]`.
 fn map_coordinates(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value, places: Value) -> Result<Value> {
     let shape = b.shape(x).to_vec();
-    let fill = c.text("fill_mode", 3).unwrap_or("constant").to_owned();
-    let value = b.scalar(c.float("fill_value", 4).unwrap_or(0.0), DType::Float32)?;
-    let is_linear = match c.int("order", 2) {
-        Some(0) => false,
-        Some(1) => true,
-        _ => return Err(b.unsupported("an order above 1")),
+    let how = Sampling {
+        fill: c.text("fill_mode", 3).unwrap_or("constant"),
+        value: c.float("fill_value", 4).unwrap_or(0.0),
+        is_linear: match c.int("order", 2) {
+            Some(0) => false,
+            Some(1) => true,
+            _ => return Err(b.unsupported("an order above 1")),
+        },
     };
+    let places = (0..shape.len()).map(|axis| b.at(places, 0, axis)).collect::<Result<Vec<_>>>()?;
+    let flat = b.reshape(x, [size(&shape)])?;
+    let y = sampled(b, flat, &shape, &places, None, &how)?;
+    let dtype = b.dtype(x);
+    let y = if dtype.is_float() { y } else { b.unary(Function::Round, y)? };
+    b.cast(y, dtype)
+}
+
+/// Images `[batch, rows, columns, channels]` bent by smooth noise, which is the same down and across.
+fn elastic(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value) -> Result<Value> {
+    let number = |name: &str, position, default| c.float(name, position).unwrap_or(default);
+    let (alpha, sigma) = (number("alpha", 1, 20.0), number("sigma", 2, 5.0));
+    let &[batch, rows, columns, channels] = b.shape(x) else {
+        return Err(b.error(format!("takes images, found shape {:?}", b.shape(x))));
+    };
+    let places = 6_usize.saturating_mul(sigma.max(0.0) as usize) | 1;
+    b.check_value("kernel", &[places, places], DType::Float64)?;
+    let noise = b.normal(&[batch, rows, columns])?;
+    let noise = b.scale(noise, sigma)?;
+    let noise = b.expand(noise, 3)?;
+    let bell = bell(places, sigma);
+    let kernel = product(&bell, &bell);
+    let smooth = filtered(b, noise, [places, places], &kernel, Padding::Same)?;
+    let smooth = b.reshape(smooth, [batch, rows, columns])?;
+    let bent = b.scale(smooth, alpha)?;
+    let line = |b: &mut Builder<'_>, n: usize, shape: [usize; 2]| {
+        b.numbers(shape.to_vec(), (0..n).map(|i| i as f64).collect(), DType::Float32)
+    };
+    let (down, across) = (line(b, rows, [rows, 1])?, line(b, columns, [1, columns])?);
+    let (down, across) = (b.add(bent, down)?, b.add(bent, across)?);
+    let offsets = (0..batch).map(|i| i as f64 * (rows * columns) as f64).collect();
+    let offsets = b.numbers(vec![batch, 1, 1], offsets, DType::Int64)?;
+    let how = Sampling {
+        fill: c.text("fill_mode", 4).unwrap_or("reflect"),
+        value: number("fill_value", 5, 0.0),
+        is_linear: c.text("interpolation", 3) != Some("nearest"),
+    };
+    let flat = b.reshape(x, [batch * rows * columns, channels])?;
+    let y = sampled(b, flat, &[rows, columns], &[down, across], Some(offsets), &how)?;
+    b.cast(y, b.dtype(x))
+}
+
+/// How values between elements are made, and what is outside.
+struct Sampling<'a> {
+    fill: &'a str,
+    value: f64,
+    is_linear: bool,
+}
+
+/// Rows of `table [rows, ..row]`, which stand for elements of `shape`, at places between these, one
+/// tensor of `float32` for each axis; `offset` is where the elements begin.
+fn sampled(
+    b: &mut Builder<'_>,
+    table: Value,
+    shape: &[usize],
+    places: &[Value],
+    offset: Option<Value>,
+    how: &Sampling<'_>,
+) -> Result<Value> {
+    let value = b.scalar(how.value, DType::Float32)?;
     // Of each axis the place below and above with its weight, and whether it is in the image.
     let mut axes = Vec::with_capacity(shape.len());
-    for (axis, n) in shape.iter().enumerate() {
-        let place = b.at(places, 0, axis)?;
-        let place = b.cast(place, DType::Float32)?;
+    for (n, place) in shape.iter().zip(places) {
+        let place = b.cast(*place, DType::Float32)?;
         let mut ends = Vec::new();
-        if is_linear {
+        if how.is_linear {
             let low = b.unary(Function::Floor, place)?;
             let share = b.sub(place, low)?;
             let one = b.scalar(1.0, DType::Float32)?;
@@ -279,17 +341,22 @@ fn map_coordinates(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value, places: Value)
         }
         let mut found = Vec::with_capacity(2);
         for (place, weight) in ends {
-            let (place, inside) = inside(b, place, *n as f64, &fill)?;
+            let (place, inside) = inside(b, place, *n as f64, how.fill)?;
             found.push((place, inside, weight));
         }
         axes.push(found);
     }
-    let flat = b.reshape(x, [size(&shape)])?;
-    let steps = strides(&shape);
+    let steps = strides(shape);
+    // What is of an element is of all of its row.
+    let row = b.rank(table).saturating_sub(1);
+    let spread = |b: &mut Builder<'_>, x: Value| {
+        let shape = [b.shape(x), &vec![1; row]].concat();
+        b.reshape(x, shape)
+    };
     let mut sum: Option<Value> = None;
     let corners: usize = axes.iter().map(Vec::len).product();
     for corner in 0..corners {
-        let (mut rest, mut at, mut weight, mut valid) = (corner, None, None, None);
+        let (mut rest, mut at, mut weight, mut valid) = (corner, offset, None, None);
         for (ends, step) in axes.iter().zip(&steps) {
             let Some((place, inside, share)) = ends.get(rest % ends.len()).copied() else {
                 continue;
@@ -308,20 +375,19 @@ fn map_coordinates(c: &OpCall<'_>, b: &mut Builder<'_>, x: Value, places: Value)
             };
         }
         let Some(at) = at else { return Err(b.error("takes an axis or more")) };
-        let mut element = b.gather(flat, at, 0)?;
+        let mut element = b.gather(table, at, 0)?;
         element = b.cast(element, DType::Float32)?;
         if let Some(valid) = valid {
+            let valid = spread(b, valid)?;
             element = b.select(valid, element, value)?;
         }
         if let Some(weight) = weight {
+            let weight = spread(b, weight)?;
             element = b.mul(weight, element)?;
         }
         sum = Some(sum.map_or(Ok(element), |sum| b.add(sum, element))?);
     }
-    let y = sum.ok_or_else(|| b.error("takes an axis or more"))?;
-    let dtype = b.dtype(x);
-    let y = if dtype.is_float() { y } else { b.unary(Function::Round, y)? };
-    b.cast(y, dtype)
+    sum.ok_or_else(|| b.error("takes an axis or more"))
 }
 
 /// A whole place moved into `0..n`, and whether it was there if that matters.

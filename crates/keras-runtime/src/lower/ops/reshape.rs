@@ -1,6 +1,7 @@
 //! Operations that move elements.
 
 use keras_model::DType;
+use keras_model::ops::Rearrangement;
 
 use crate::Result;
 use crate::graph::{Builder, Value};
@@ -26,6 +27,20 @@ pub(in crate::lower) fn lower(
             let target = reshape::fill(&target, size(&shape));
             let target = target.ok_or_else(|| b.error(format!("cannot reshape {shape:?}")))?;
             b.reshape(x, target)?
+        }
+        "Rearrange" => {
+            let pattern = c.text("pattern", 1).and_then(Rearrangement::parse);
+            let pattern = pattern.ok_or_else(|| b.error("has no pattern that fits"))?;
+            let given = |name: &str| c.int(name, usize::MAX).and_then(|n| usize::try_from(n).ok());
+            let dims: Vec<Option<usize>> = shape.iter().copied().map(Some).collect();
+            let wrong = || b.error(format!("the pattern does not fit {shape:?}"));
+            let split = pattern.split(&dims, &given).ok_or_else(wrong)?;
+            let known = |dims: &[Option<usize>]| dims.iter().copied().collect::<Option<Vec<_>>>();
+            let (from, to) = (known(&split), known(&pattern.join(&split)));
+            let (Some(from), Some(to)) = (from, to) else { return Err(wrong()) };
+            let y = b.reshape(x, from)?;
+            let y = b.transpose(y, pattern.order())?;
+            b.reshape(y, to)?
         }
         "Ravel" => b.reshape(x, [size(&shape)])?,
         "ExpandDims" => {

@@ -10,7 +10,7 @@ use keras_model::layers::spatial::DataFormat;
 use keras_model::layers::up_sampling::Interpolation;
 
 use super::image::Part;
-use super::ops::image::Projection;
+use super::ops::image::{Projection, project};
 use super::{Call, identity, image, spatial};
 use crate::Result;
 use crate::graph::{Builder, Value};
@@ -55,6 +55,38 @@ pub(super) trait Augment {
     fn augment(&self, b: &mut Builder<'_>, images: Value) -> Result<Value> {
         let drawn = self.draw(b, images)?;
         self.change(b, images, &drawn)
+    }
+}
+
+/// A layer that moves pixels by projecting the plane of each image.
+pub(super) trait Project {
+    fn data_format(&self) -> DataFormat;
+
+    /// How it makes pixels between and outside of those of an image.
+    fn projection(&self) -> Projection<'static>;
+
+    /// Draws where each pixel comes from: a row of eight numbers for each image.
+    fn transforms(&self, b: &mut Builder<'_>, images: Value) -> Result<Value>;
+}
+
+impl<L: Project> Augment for L {
+    type Drawn = Value;
+    const MOVES: bool = true;
+
+    fn data_format(&self) -> DataFormat {
+        Project::data_format(self)
+    }
+
+    fn draw(&self, b: &mut Builder<'_>, images: Value) -> Result<Value> {
+        self.transforms(b, images)
+    }
+
+    fn change(&self, b: &mut Builder<'_>, images: Value, transforms: &Value) -> Result<Value> {
+        project(b, images, *transforms, &self.projection())
+    }
+
+    fn change_masks(&self, b: &mut Builder<'_>, masks: Value, transforms: &Value) -> Result<Value> {
+        project(b, masks, *transforms, &Projection { is_nearest: true, ..self.projection() })
     }
 }
 

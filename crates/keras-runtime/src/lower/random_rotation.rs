@@ -4,24 +4,23 @@ use std::f64::consts::PI;
 
 use keras_model::layers::random_rotation::RandomRotation;
 use keras_model::layers::spatial::DataFormat;
-use keras_model::layers::up_sampling::Interpolation;
 
-use super::augment::{self, Augment, Column};
-use super::ops::image::project;
+use super::augment::{self, Column, Project};
+use super::ops::image::Projection;
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::ops::{Arithmetic, Function};
 
-impl Augment for RandomRotation {
-    /// Where each pixel comes from.
-    type Drawn = Value;
-    const MOVES: bool = true;
-
+impl Project for RandomRotation {
     fn data_format(&self) -> DataFormat {
         self.data_format
     }
 
-    fn draw(&self, b: &mut Builder<'_>, images: Value) -> Result<Value> {
+    fn projection(&self) -> Projection<'static> {
+        augment::projection(self.fill_mode, self.fill_value, self.interpolation)
+    }
+
+    fn transforms(&self, b: &mut Builder<'_>, images: Value) -> Result<Value> {
         let range = self.factor.range(-1.0).map(|turns| turns * 360.0);
         let degrees = augment::for_each(b, images, range)?;
         let angle = b.scale(degrees, PI / 180.0)?;
@@ -41,23 +40,5 @@ impl Augment for RandomRotation {
         let [a, c, e, d, f, g] = rows;
         let none = Column::Number(0.0);
         augment::transforms(b, images, [a, c, e, d, f, g, none, none])
-    }
-
-    fn change(&self, b: &mut Builder<'_>, images: Value, transforms: &Value) -> Result<Value> {
-        project(
-            b,
-            images,
-            *transforms,
-            &augment::projection(self.fill_mode, self.fill_value, self.interpolation),
-        )
-    }
-
-    fn change_masks(&self, b: &mut Builder<'_>, masks: Value, transforms: &Value) -> Result<Value> {
-        project(
-            b,
-            masks,
-            *transforms,
-            &augment::projection(self.fill_mode, self.fill_value, Interpolation::Nearest),
-        )
     }
 }

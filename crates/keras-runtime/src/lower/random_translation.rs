@@ -2,23 +2,22 @@
 
 use keras_model::layers::random_translation::RandomTranslation;
 use keras_model::layers::spatial::DataFormat;
-use keras_model::layers::up_sampling::Interpolation;
 
-use super::augment::{self, Augment, Column};
-use super::ops::image::project;
+use super::augment::{self, Column, Project};
+use super::ops::image::Projection;
 use crate::Result;
 use crate::graph::{Builder, Value};
 
-impl Augment for RandomTranslation {
-    /// Where each pixel comes from.
-    type Drawn = Value;
-    const MOVES: bool = true;
-
+impl Project for RandomTranslation {
     fn data_format(&self) -> DataFormat {
         self.data_format
     }
 
-    fn draw(&self, b: &mut Builder<'_>, images: Value) -> Result<Value> {
+    fn projection(&self) -> Projection<'static> {
+        augment::projection(self.fill_mode, self.fill_value, self.interpolation)
+    }
+
+    fn transforms(&self, b: &mut Builder<'_>, images: Value) -> Result<Value> {
         let (rows, columns) = (b.dim(images, 1)?, b.dim(images, 2)?);
         let down = augment::for_each(b, images, self.height_factor.range(-1.0))?;
         let down = b.scale(down, -(rows as f64))?;
@@ -27,23 +26,5 @@ impl Augment for RandomTranslation {
         let [x, y] = [across, down].map(Column::Drawn);
         let [one, none] = [1.0, 0.0].map(Column::Number);
         augment::transforms(b, images, [one, none, x, none, one, y, none, none])
-    }
-
-    fn change(&self, b: &mut Builder<'_>, images: Value, transforms: &Value) -> Result<Value> {
-        project(
-            b,
-            images,
-            *transforms,
-            &augment::projection(self.fill_mode, self.fill_value, self.interpolation),
-        )
-    }
-
-    fn change_masks(&self, b: &mut Builder<'_>, masks: Value, transforms: &Value) -> Result<Value> {
-        project(
-            b,
-            masks,
-            *transforms,
-            &augment::projection(self.fill_mode, self.fill_value, Interpolation::Nearest),
-        )
     }
 }

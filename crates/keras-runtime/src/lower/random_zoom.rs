@@ -2,24 +2,23 @@
 
 use keras_model::layers::random_zoom::RandomZoom;
 use keras_model::layers::spatial::DataFormat;
-use keras_model::layers::up_sampling::Interpolation;
 
-use super::augment::{self, Augment, Column};
-use super::ops::image::project;
+use super::augment::{self, Column, Project};
+use super::ops::image::Projection;
 use crate::Result;
 use crate::graph::{Builder, Value};
 use crate::ops::Arithmetic;
 
-impl Augment for RandomZoom {
-    /// Where each pixel comes from.
-    type Drawn = Value;
-    const MOVES: bool = true;
-
+impl Project for RandomZoom {
     fn data_format(&self) -> DataFormat {
         self.data_format
     }
 
-    fn draw(&self, b: &mut Builder<'_>, images: Value) -> Result<Value> {
+    fn projection(&self) -> Projection<'static> {
+        augment::projection(self.fill_mode, self.fill_value, self.interpolation)
+    }
+
+    fn transforms(&self, b: &mut Builder<'_>, images: Value) -> Result<Value> {
         let around_one = |range: [f64; 2]| range.map(|by| 1.0 + by);
         let high = augment::for_each(b, images, around_one(self.height_factor.range(-1.0)))?;
         let wide = match self.width_factor {
@@ -37,23 +36,5 @@ impl Augment for RandomZoom {
         let [wide, x, high, y] = [wide, x, high, y].map(Column::Drawn);
         let none = Column::Number(0.0);
         augment::transforms(b, images, [wide, none, x, none, high, y, none, none])
-    }
-
-    fn change(&self, b: &mut Builder<'_>, images: Value, transforms: &Value) -> Result<Value> {
-        project(
-            b,
-            images,
-            *transforms,
-            &augment::projection(self.fill_mode, self.fill_value, self.interpolation),
-        )
-    }
-
-    fn change_masks(&self, b: &mut Builder<'_>, masks: Value, transforms: &Value) -> Result<Value> {
-        project(
-            b,
-            masks,
-            *transforms,
-            &augment::projection(self.fill_mode, self.fill_value, Interpolation::Nearest),
-        )
     }
 }

@@ -393,7 +393,10 @@ impl Model {
             })?;
         }
         let gradients = std::mem::take(&mut stepped.gradients);
-        optimizer.apply(&mut self.weights, &self.limits, gradients)?;
+        // A model without trainable weights still moves its statistics, as in Keras.
+        if !gradients.is_empty() {
+            optimizer.apply(&mut self.weights, &self.limits, gradients)?;
+        }
         Ok(stepped)
     }
 

@@ -39,9 +39,9 @@ def fill_filters():
                 (folder / f"{name}_{path.stem}_{at}").write_bytes(head + data[at:at + 1024])
 
 
-fill("hdf5_walk", seeds("hdf5/*.h5", "damaged/*.h5", "filters/**/*.h5"))
-fill("hdf5_read", seeds("hdf5/*.h5", "damaged/*.h5", "filters/**/*.h5"))
-for target in ("keras_load", "keras_predict"):
+for target in ("hdf5_walk", "hdf5_read", "hdf5_copy"):
+    fill(target, seeds("hdf5/*.h5", "damaged/*.h5", "filters/**/*.h5"))
+for target in ("keras_load", "keras_predict", "keras_train"):
     fill(target, seeds("models/**/*.h5", "models/**/*.keras", "damaged/*.h5", "damaged/*.keras"))
 fill_filters()
 for folder in sorted((HERE / "corpus").iterdir()):

@@ -87,7 +87,9 @@ fn overview(file: &ModelFile, out: &mut impl Write) -> Result<()> {
         writeln!(out, "loss        {}", losses.join(", "))?;
         let metrics = compile.metrics.flat().into_iter().chain(compile.weighted_metrics.flat());
         let metrics: Vec<&str> = metrics.map(|m| m.kind.name()).collect();
-        writeln!(out, "metrics     {}", metrics.join(", "))?;
+        if !metrics.is_empty() {
+            writeln!(out, "metrics     {}", metrics.join(", "))?;
+        }
     }
     if let Some(state) = &file.optimizer_state {
         writeln!(out, "state       {} slot variables", state.slots.len())?;

@@ -210,6 +210,15 @@ fn models_are_compiled_anew() {
     assert!(error.contains("adamant") && error.contains("maee"), "{error}");
 }
 
+/// Samples for the validation make the split void: all others are trained on.
+#[test]
+fn a_split_is_void_beside_samples_for_the_validation() {
+    let mut model = load_model(fixture("k3_mlp.keras")).unwrap();
+    let (x, y) = ([Tensor::zeros([4, 6], DType::Float32)], [Tensor::zeros([4, 1], DType::Int32)]);
+    let how = Fit::epochs(1).batch_size(1).validation_split(0.5).validation_data(&x, &y, []);
+    assert_eq!(model.fit(&x, &y, &how).unwrap().batch_loss.len(), 4);
+}
+
 /// What does not fit says so, and leaves the model as it was.
 #[test]
 fn errors_say_what_does_not_fit() {
@@ -224,6 +233,7 @@ fn errors_say_what_does_not_fit() {
     };
     refused(&Fit::epochs(1).batch_size(0), "batches of 0");
     refused(&Fit::epochs(1).validation_split(1.0), "validation split");
+    refused(&Fit::epochs(1).validation_split(0.9), "leaves none of 4 samples");
     let weight = Tensor::zeros([4], DType::Float32);
     let how = Fit::epochs(1).sample_weight([weight]).class_weight([(0, 1.0)]);
     refused(&how, "at once");

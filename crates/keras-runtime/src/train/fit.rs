@@ -1,20 +1,17 @@
-//! `fit` and `train_on_batch`: steps of training.
+//! `fit`: training in epochs.
 //! Source: `keras/src/trainers/trainer.py`, `keras/src/backend/tensorflow/trainer.py`, Keras 3.15.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::ControlFlow;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use keras_model::DType;
-use keras_model::compile::CompileConfig;
-
+use super::Targets;
+use super::class_weight::weigh;
 use super::compiled::Compiled;
-use super::evaluate::Logs;
+use super::evaluate::{Logs, Report};
 use super::optimizer::Optimizer;
-use super::step::{Batch, Mode, StepKey, Stepped};
-use super::{Report, Targets};
+use super::step::Batch;
 use crate::random::Stream;
 use crate::{Error, Evaluate, Model, Result, Tensor};
 
@@ -120,6 +117,7 @@ impl<'t> Fit<'t> {
     }
 
     /// The part of the samples, from the end, that is not trained on but evaluated after each epoch.
+    /// Void with [`validation_data`](Self::validation_data).
     #[must_use]
     pub fn validation_split(mut self, part: f64) -> Self {
         self.validation_split = part;
@@ -194,7 +192,14 @@ impl Model {
             let part = how.validation_split;
             return Err(Error::Value(format!("a validation split of {part} is no part below 1")));
         }
-        let kept = (rows as f64 * (1.0 - how.validation_split)).floor() as usize;
+        // Samples for the validation make the split void, as in Keras.
+        let split = if how.validation.is_some() { 0.0 } else { how.validation_split };
+        let kept = (rows as f64 * (1.0 - split)).floor() as usize;
+        if kept == 0 {
+            return Err(Error::Value(format!(
+                "a validation split of {split} leaves none of {rows} samples to train on"
+            )));
+        }
         let held_back = if kept < rows { Some(all.part(kept, rows - kept)?) } else { None };
         let mut optimizer = self.take_optimizer()?;
         let trained = self.epochs(&compiled, &mut optimizer, &all, kept, held_back.as_ref(), how);
@@ -264,183 +269,6 @@ impl Model {
         }
         Ok(history)
     }
-
-    /// One step on one batch: the loss before it, and the metrics of the batch.
-    ///
-    /// ```
-    /// use keras_runtime::{DType, Tensor};
-    ///
-    /// let mut model = keras_runtime::load_model("../../fixtures/models/k3_mlp.keras")?;
-    /// let x = Tensor::new([2, 6], vec![0.5_f32; 12])?;
-    /// let y = Tensor::new([2, 1], vec![0_i32, 2])?;
-    /// let first = model.train_on_batch(&[x.clone()], &[y.clone()], &[])?;
-    /// let second = model.train_on_batch(&[x], &[y], &[])?;
-    /// assert_ne!(first.loss(), second.loss());
-    /// # Ok::<(), keras_runtime::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// As [`fit`](Self::fit).
-    pub fn train_on_batch<'t>(
-        &mut self,
-        x: &'t [Tensor],
-        y: impl Into<Targets<'t>>,
-        sample_weight: &'t [Tensor],
-    ) -> Result<Report> {
-        self.train_on_weighted_batch(x, y, sample_weight, [])
-    }
-
-    /// The same with what the samples of a class count for: [`Fit::class_weight`].
-    ///
-    /// # Errors
-    /// As [`fit`](Self::fit).
-    pub fn train_on_weighted_batch<'t>(
-        &mut self,
-        x: &'t [Tensor],
-        y: impl Into<Targets<'t>>,
-        sample_weight: &'t [Tensor],
-        class_weight: impl IntoIterator<Item = (i64, f64)>,
-    ) -> Result<Report> {
-        let compiled = Compiled::new(&self.file, &self.code)?;
-        let mut batch = self.step_batch(&compiled, x, &y.into(), sample_weight)?;
-        let class_weight = class_weight.into_iter().collect();
-        weigh(&mut batch, &class_weight, !sample_weight.is_empty())?;
-        let mut optimizer = self.take_optimizer()?;
-        let seed = optimizer.iterations() as u64;
-        let stepped = self.train_step(&compiled, &mut optimizer, &batch, seed);
-        self.optimizer = Some(optimizer);
-        self.forget_constants();
-        let mut logs = Logs::new(&compiled);
-        logs.add(stepped?, batch.rows())?;
-        logs.report()
-    }
-
-    /// Says how the model is trained from now on: `model.compile`. The optimizer starts anew.
-    ///
-    /// ```
-    /// use keras_runtime::keras_model::compile::CompileConfig;
-    ///
-    /// let mut model = keras_runtime::load_model("../../fixtures/models/k3_mlp.keras")?;
-    /// model.compile(CompileConfig::parse(&serde_json::json!({
-    ///     "optimizer": {"class_name": "SGD", "config": {"learning_rate": 0.05, "momentum": 0.9}},
-    ///     "loss": "sparse_categorical_crossentropy",
-    ///     "metrics": ["accuracy"],
-    /// }))?);
-    /// assert_eq!(model.learning_rate()?, 0.05);
-    /// # Ok::<(), keras_runtime::Error>(())
-    /// ```
-    pub fn compile(&mut self, config: CompileConfig) {
-        self.file.compile = Some(config);
-        self.file.optimizer_state = None;
-        self.optimizer = None;
-        self.steps.clear();
-    }
-
-    /// The learning rate of the next step.
-    ///
-    /// # Errors
-    /// [`Error::Value`] if the model was not compiled.
-    pub fn learning_rate(&mut self) -> Result<f32> {
-        let optimizer = self.take_optimizer()?;
-        let rate = optimizer.learning_rate();
-        self.optimizer = Some(optimizer);
-        rate
-    }
-
-    /// Sets the learning rate: `optimizer.learning_rate = rate`.
-    ///
-    /// # Errors
-    /// [`Error::Value`] if a schedule says it, or the model was not compiled.
-    pub fn set_learning_rate(&mut self, rate: f32) -> Result<()> {
-        let mut optimizer = self.take_optimizer()?;
-        let set = optimizer.set_learning_rate(rate);
-        self.optimizer = Some(optimizer);
-        set
-    }
-
-    /// The optimizer: that of the steps before, or as the file has it.
-    fn take_optimizer(&mut self) -> Result<Optimizer> {
-        match self.optimizer.take() {
-            Some(optimizer) => Ok(optimizer),
-            None => Optimizer::new(&self.file, &self.weights, &self.limits),
-        }
-    }
-
-    fn train_step(
-        &mut self,
-        compiled: &Compiled,
-        optimizer: &mut Optimizer,
-        batch: &Batch<'_>,
-        seed: u64,
-    ) -> Result<Stepped> {
-        let scale = optimizer.loss_scale();
-        let mode = Mode {
-            training: true,
-            gradients: true,
-            scaled: scale.is_some(),
-            rows: optimizer.by_rows(),
-        };
-        let step = self.step_plan(compiled, batch, mode)?;
-        let mut states =
-            std::mem::take(self.states.get_mut().unwrap_or_else(PoisonError::into_inner));
-        let stepped = self.run_step(&step, batch, scale, seed, &mut states);
-        *self.states.get_mut().unwrap_or_else(PoisonError::into_inner) = states;
-        let mut stepped = stepped?;
-        for (place, tensor) in stepped.assigned.drain(..) {
-            self.weights.change(place, &self.limits, |weight| {
-                *weight = tensor;
-                Ok(())
-            })?;
-        }
-        let gradients = std::mem::take(&mut stepped.gradients);
-        // A model without trainable weights still moves its statistics, as in Keras.
-        if !gradients.is_empty() {
-            optimizer.apply(&mut self.weights, &self.limits, gradients)?;
-        }
-        Ok(stepped)
-    }
-
-    /// Drops plans that took the weights for constants.
-    fn forget_constants(&mut self) {
-        self.plans.clear();
-        self.steps.retain(StepKey::reads_weights);
-    }
-}
-
-/// Weights of classes as weights of samples.
-fn weigh(
-    batch: &mut Batch<'_>,
-    class_weight: &BTreeMap<i64, f64>,
-    has_sample_weight: bool,
-) -> Result<()> {
-    if class_weight.is_empty() {
-        return Ok(());
-    }
-    if has_sample_weight {
-        return Err(Error::Value("weights of classes and of samples at once".to_owned()));
-    }
-    let ([Some(y)], [weight]) = (batch.y.as_slice(), batch.sample_weight.as_mut_slice()) else {
-        return Err(Error::Value("weights of classes are for models of one output".to_owned()));
-    };
-    let y64 = y.cast(DType::Float64)?;
-    let values = y64.as_slice::<f64>().unwrap_or_default();
-    let rows = y.shape().first().copied().unwrap_or(0);
-    let width = values.len().checked_div(rows).unwrap_or(0);
-    let class = |row: &[f64]| match row {
-        [class] => class.round() as i64,
-        row => {
-            let largest = row.iter().enumerate().reduce(|a, b| if b.1 > a.1 { b } else { a });
-            largest.map_or(0, |(at, _)| at as i64)
-        }
-    };
-    if width == 0 || y.shape().len() > 2 {
-        let shape = y.shape();
-        return Err(Error::Value(format!("weights of classes for targets of shape {shape:?}")));
-    }
-    let of_row = |row| class_weight.get(&class(row)).copied().unwrap_or(1.0) as f32;
-    let weights: Vec<f32> = values.chunks_exact(width).map(of_row).collect();
-    *weight = Some(Cow::Owned(Tensor::new([rows], weights)?));
-    Ok(())
 }
 
 /// Another order, each as likely (R. Fisher, F. Yates).

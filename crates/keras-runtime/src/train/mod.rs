@@ -2,7 +2,9 @@
 
 mod arguments;
 mod batch;
+mod class_weight;
 mod code;
+mod compile;
 mod compiled;
 mod constraints;
 mod evaluate;
@@ -14,6 +16,7 @@ mod loss_gradients;
 pub(crate) mod losses;
 mod metric;
 mod metrics;
+mod on_batch;
 mod optimizer;
 mod optimizers;
 pub(crate) mod regularizers;

@@ -31,7 +31,7 @@ impl Model {
     /// The learning rate of the next step.
     ///
     /// # Errors
-    /// [`Error::Value`] if the model was not compiled.
+    /// [`Error::Value`](crate::Error::Value) if the model was not compiled.
     pub fn learning_rate(&mut self) -> Result<f32> {
         let optimizer = self.take_optimizer()?;
         let rate = optimizer.learning_rate();
@@ -42,7 +42,7 @@ impl Model {
     /// Sets the learning rate: `optimizer.learning_rate = rate`.
     ///
     /// # Errors
-    /// [`Error::Value`] if a schedule says it, or the model was not compiled.
+    /// [`Error::Value`](crate::Error::Value) if a schedule says it, or the model was not compiled.
     pub fn set_learning_rate(&mut self, rate: f32) -> Result<()> {
         let mut optimizer = self.take_optimizer()?;
         let set = optimizer.set_learning_rate(rate);

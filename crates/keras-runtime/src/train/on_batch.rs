@@ -37,7 +37,7 @@ impl Model {
         self.train_on_weighted_batch(x, y, sample_weight, [])
     }
 
-    /// The same with what the samples of a class count for: [`Fit::class_weight`].
+    /// The same with what the samples of a class count for: [`Fit::class_weight`](crate::Fit::class_weight).
     ///
     /// # Errors
     /// As [`fit`](Self::fit).

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use hdf5_lite::{
-    Attribute, File, Folder, Link, LinkTarget, Node, Object, ObjectAddress, Reference, Value,
-    Writer,
+    Attribute, Error, File, Folder, Link, LinkTarget, Node, Object, ObjectAddress, Reference,
+    Value, Writer,
 };
 
 fn folder() -> PathBuf {
@@ -165,4 +165,20 @@ fn a_copy_says_what_the_original_says() {
         assert_eq!(copy.len(), original.len());
     }
     assert!(number >= 60, "{number} fixtures");
+}
+
+/// Of two links or attributes of one name a copy would have one: it is refused.
+#[test]
+fn names_that_stand_twice_are_refused() {
+    for (name, from, to) in [
+        ("groups_old.h5", "größe\0", "empty\0\0\0"), // a local heap pads names to eight bytes
+        ("attributes_old.h5", "scalar\0", "fixeds\0"),
+    ] {
+        let mut bytes = fs::read(folder().join(name)).unwrap();
+        let at = bytes.windows(from.len()).position(|part| part == from.as_bytes()).unwrap();
+        bytes.splice(at..at + from.len(), to.bytes());
+        let file = File::from_bytes(bytes).unwrap();
+        let error = Writer::copy_of(&file).unwrap_err();
+        assert!(matches!(error, Error::Exists { .. }), "{name}: {error}");
+    }
 }

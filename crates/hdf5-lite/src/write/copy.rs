@@ -100,7 +100,10 @@ impl Copy<'_, '_> {
             };
             if let Some(Node { kind: Kind::Group(links), .. }) = self.writer.nodes.get_mut(number) {
                 let name = Bytes::copy_from_slice(link.name_bytes());
-                links.insert(name, tree::Link { target, order });
+                if links.insert(name, tree::Link { target, order }).is_some() {
+                    // Of a damaged group; a file has room for one of them.
+                    return Err(self.writer.exists("link", number, &link.name()));
+                }
             }
         }
         if let Some(node) = self.writer.nodes.get_mut(number) {
@@ -120,9 +123,10 @@ impl Copy<'_, '_> {
             self.elements(attribute.datatype(), &attribute.bytes()?, &mut data)?;
             let name = Bytes::copy_from_slice(attribute.name_bytes());
             let committed = self.committed(attribute.committed);
-            let attribute =
-                Attribute::new(order, datatype, committed, attribute.dataspace(), data)?;
-            attributes.insert(name, attribute);
+            let stored = Attribute::new(order, datatype, committed, attribute.dataspace(), data)?;
+            if attributes.insert(name, stored).is_some() {
+                return Err(self.writer.exists("attribute", number, &attribute.name()));
+            }
         }
         let filled = match object.clone().into_node()? {
             object::Node::Dataset(dataset) => {

@@ -292,7 +292,7 @@ impl<'a> Writer<'a> {
         Ok(new)
     }
 
-    fn exists(&self, what: &'static str, at: usize, name: &str) -> Error {
+    pub(super) fn exists(&self, what: &'static str, at: usize, name: &str) -> Error {
         Error::Exists { what, name: name.into(), place: self.path(at) }
     }
 
